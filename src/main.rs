@@ -1,0 +1,3 @@
+//! The `metapatch` command.
+
+fn main() {}
