@@ -13,7 +13,7 @@ pub use serde_json::{Map, Number, Value};
 /// How many arrays and objects may stand inside one another, the outermost counted as one.
 pub const MAX_DEPTH: usize = 128;
 
-/// What serde_json calls the one key of the map that a number is handed over as.
+/// What `serde_json` calls the one key of the map that a number is handed over as.
 const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 
 /// Why a text is not JSON that this tool accepts.
@@ -30,9 +30,18 @@ pub struct JsonError {
 
 /// Reads one JSON value; anything but white space behind it is an error.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
+    parse_within(text, MAX_DEPTH)
+}
+
+/// Reads back a value that this tool wrote down inside a few levels of its own.
+pub fn parse_stored(text: &str) -> Result<Value, JsonError> {
+    parse_within(text, MAX_DEPTH + 8)
+}
+
+fn parse_within(text: &str, left: usize) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     reader.disable_recursion_limit();
-    let strict = Strict { text, depth: 0 };
+    let strict = Strict { text, left };
     let value = strict.deserialize(&mut reader).map_err(|e| position(&e))?;
     reader.end().map_err(|e| position(&e))?;
     Ok(value)
@@ -76,19 +85,20 @@ impl io::Write for Counter {
     }
 }
 
-/// Builds a [`Value`] and refuses what serde_json's own reader would let pass.
+/// Builds a [`Value`] and refuses what `serde_json`'s own reader would let pass.
 #[derive(Clone, Copy)]
 struct Strict<'t> {
     text: &'t str,
-    depth: usize,
+    /// How many more levels may be opened.
+    left: usize,
 }
 
 impl Strict<'_> {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth == MAX_DEPTH {
-            return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Self { left, ..self }),
+            None => Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels"))),
         }
-        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -165,9 +175,9 @@ enum Key {
     Text(String),
 }
 
-/// Tells serde_json's own number token from a key of the text that merely looks like it.
+/// Tells `serde_json`'s own number token from a key of the text that merely looks like it.
 ///
-/// The token is a constant of serde_json, so it never lies inside the text that is being read, where every key that is
+/// The token is a constant of `serde_json`, so it never lies inside the text that is being read, where every key that is
 /// borrowed does; a key written with escapes is not borrowed at all.
 struct KeySeed<'t>(&'t str);
 

@@ -9,6 +9,8 @@
 //!
 //! Nothing recurses deeper than [`MAX_DEPTH`]: a value nested deeper is refused with [`TooDeep`].
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::json::{MAX_DEPTH, is_shallow};
@@ -64,45 +66,75 @@ pub fn diff(before: &Value, after: &Value) -> Result<Diff, TooDeep> {
         return Err(TooDeep);
     }
     let mut inexpressible = Vec::new();
-    let patch = match (before, after) {
-        (Value::Object(before), Value::Object(after)) => {
-            Value::Object(member_diff(before, after, &mut Vec::new(), &mut inexpressible))
+    if !(before.is_object() && after.is_object()) {
+        null_members(after, &mut Vec::new(), &mut inexpressible);
+        return Ok(Diff { patch: after.clone(), inexpressible });
+    }
+    let mut patch = Value::Object(Map::new());
+    for Difference { mut keys, after, .. } in differences(Some(before), Some(after), Agreement::Same) {
+        match after {
+            Some(Value::Null) => inexpressible.push(keys),
+            Some(value) => {
+                put(&mut patch, &keys, value.clone());
+                null_members(value, &mut keys, &mut inexpressible);
+            }
+            None => put(&mut patch, &keys, Value::Null),
         }
-        _ => {
-            null_members(after, &mut Vec::new(), &mut inexpressible);
-            after.clone()
-        }
-    };
+    }
     Ok(Diff { patch, inexpressible })
 }
 
-fn member_diff(
-    before: &Map<String, Value>,
-    after: &Map<String, Value>,
+/// A place where two values differ and where they are not both objects, so that it can be said in one line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference<'v> {
+    /// The keys leading to the place.
+    pub keys: Vec<String>,
+    /// What the first value holds there, if anything.
+    pub before: Option<&'v Value>,
+    /// What the second value holds there, if anything.
+    pub after: Option<&'v Value>,
+}
+
+/// The places where two values differ, in the order of their keys; values that agree to `enough` are no difference.
+pub fn differences<'v>(before: Option<&'v Value>, after: Option<&'v Value>, enough: Agreement) -> Vec<Difference<'v>> {
+    let mut found = Vec::new();
+    collect_differences(before, after, enough, &mut Vec::new(), &mut found);
+    found
+}
+
+fn collect_differences<'v>(
+    before: Option<&'v Value>,
+    after: Option<&'v Value>,
+    enough: Agreement,
     keys: &mut Vec<String>,
-    inexpressible: &mut Vec<Vec<String>>,
-) -> Map<String, Value> {
-    let mut patch = Map::new();
-    for key in before.keys().filter(|key| !after.contains_key(*key)) {
-        patch.insert(key.clone(), Value::Null);
-    }
-    for (key, new) in after {
-        let old = before.get(key);
-        if old.is_some_and(|old| same(old, new)) {
-            continue;
+    found: &mut Vec<Difference<'v>>,
+) {
+    match (before, after) {
+        (None, None) => {}
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
+            let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for key in all {
+                keys.push(key.clone());
+                collect_differences(old.get(key), new.get(key), enough, keys, found);
+                keys.pop();
+            }
         }
-        keys.push(key.clone());
-        if let (Some(Value::Object(old)), Value::Object(new)) = (old, new) {
-            patch.insert(key.clone(), Value::Object(member_diff(old, new, keys, inexpressible)));
-        } else if new.is_null() {
-            inexpressible.push(keys.clone());
-        } else {
-            null_members(new, keys, inexpressible);
-            patch.insert(key.clone(), new.clone());
-        }
-        keys.pop();
+        (Some(old), Some(new)) if agreement(old, new) <= enough => {}
+        _ => found.push(Difference { keys: keys.clone(), before, after }),
     }
-    patch
+}
+
+/// Puts `value` where `keys` lead to, creating the objects on the way.
+pub fn put(root: &mut Value, keys: &[String], value: Value) {
+    let mut place = root;
+    for key in keys {
+        if !place.is_object() {
+            *place = Value::Object(Map::new());
+        }
+        let Value::Object(members) = place else { return };
+        place = members.entry(key.clone()).or_insert(Value::Null);
+    }
+    *place = value;
 }
 
 /// Collects where `value` holds null members; those inside arrays are stored as they are and do not count.

@@ -118,7 +118,7 @@ impl FromStr for Path {
         let first = parts.next().unwrap_or_default();
         let keys: Vec<String> = parts.collect();
         let short = Field::from_short(&first).filter(|_| !keys.is_empty());
-        let field = Field::from_name(&first).or(short).ok_or_else(|| PathError::UnknownField(first))?;
+        let field = Field::from_name(&first).or(short).ok_or(PathError::UnknownField(first))?;
         if keys.iter().any(String::is_empty) {
             return Err(PathError::EmptyKey(text.to_owned()));
         }
