@@ -242,11 +242,17 @@ impl Change {
         each.max().unwrap_or(Agreement::Same)
     }
 
-    /// The touched paths that hold neither what they held when they were compared nor, exactly, what they will hold.
+    /// The touched paths that hold neither what they held when they were compared nor what they will hold.
     pub fn drifted(&self, now: &Metadata) -> Vec<&Path> {
-        let moved =
-            self.touches.iter().filter(|touch| agree(touch.found(now), touch.before.as_ref()) != Agreement::Same);
+        let is = |touch: &Touch, value: &Option<Value>| agree(touch.found(now), value.as_ref()) == Agreement::Same;
+        let moved = self.touches.iter().filter(|touch| !is(touch, &touch.before) && !is(touch, &touch.after));
         moved.map(|touch| &touch.path).collect()
+    }
+
+    /// The touched paths that do not hold *after*, written out.
+    pub fn missing(&self, now: &Metadata) -> Vec<String> {
+        let misses = |touch: &&Touch| agree(touch.found(now), touch.after.as_ref()) == Agreement::Different;
+        self.touches.iter().filter(misses).map(|touch| touch.path.to_string()).collect()
     }
 
     /// The metadata fields that are touched.

@@ -35,8 +35,8 @@ pub fn for_spreadsheet(cell: &str) -> std::borrow::Cow<'_, str> {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}").into() } else { cell.into() }
 }
 
-/// Control characters, and those that turn, join or hide text.
-fn is_unsafe(letter: char) -> bool {
+/// Whether a terminal may obey a letter: control characters, and those that turn, join or hide text.
+pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -28,6 +28,17 @@ pub struct JsonError {
     pub what: String,
 }
 
+impl JsonError {
+    /// A word for machines: `duplicate_key`, `too_deep` or `invalid_json`.
+    pub fn code(&self) -> &'static str {
+        match self.what.as_str() {
+            what if what.starts_with("the key `") => "duplicate_key",
+            what if what.starts_with("nested deeper than ") => "too_deep",
+            _ => "invalid_json",
+        }
+    }
+}
+
 /// Reads one JSON value; anything but white space behind it is an error.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
     parse_within(text, MAX_DEPTH)
@@ -68,7 +79,9 @@ pub fn is_shallow(value: &Value) -> bool {
 
 fn position(error: &serde_json::Error) -> JsonError {
     let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    // A key that is quoted in the message may hold ` at line ` itself.
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = text.strip_suffix(&place).unwrap_or(&text).to_owned();
     JsonError { line: error.line().max(1), column: error.column().max(1), what }
 }
 
@@ -232,6 +245,15 @@ mod tests {
     #[test]
     fn duplicate_keys_are_refused_at_any_depth() {
         assert!(refused(r#"{"a":{"b":1,"b":2}}"#).starts_with("the key `b` stands twice in one object"));
+    }
+
+    #[test]
+    fn an_error_has_one_word_whatever_the_keys_are_called() {
+        let code = |text: &str| parse(text).expect_err("must be refused").code();
+        assert_eq!(code(r#"{"a at line 1":1,"a at line 1":2}"#), "duplicate_key");
+        assert_eq!(refused(r#"{"a at line 1":1,"a at line 1":2}"#).matches("stands twice").count(), 1);
+        assert_eq!(code(&"[".repeat(200)), "too_deep");
+        assert_eq!(code(r#"{"the key `":"#), "invalid_json");
     }
 
     #[test]

@@ -90,7 +90,8 @@ fn rounded_numbers_are_not_written_again_but_are_drift() {
     let change = folded(r#"{"id":12345678901234567000}"#, &[r#"{"id":12345678901234567890}"#], Mode::Merge);
     assert_eq!(change.agreement(), Agreement::Rounded);
     assert_eq!(change.body().json, json("{}"));
-    let now = Metadata::from([(Field::Public, json(r#"{"id":12345678901234567890}"#))]);
+    let now = Metadata::from([(Field::Public, json(r#"{"id":12345678901234567168}"#))]);
+    assert_eq!(change.holds_after(&now), Agreement::Rounded);
     assert_eq!(change.drifted(&now).len(), 1);
 }
 
@@ -102,4 +103,14 @@ fn touches_survive_being_written_down() {
     assert_eq!(read.touches, change.touches);
     assert!(Change::from_text("{}").is_err());
     assert!(Change::from_text(r#"[{"path":"nope.a","existed":0}]"#).is_err());
+}
+
+#[test]
+fn only_a_third_value_on_a_touched_path_is_drift() {
+    let change = folded(r#"{"a":1,"b":1,"other":1}"#, &[r#"{"a":2,"b":2}"#], Mode::Merge);
+    let now = |text: &str| Metadata::from([(Field::Public, json(text))]);
+    assert!(change.drifted(&now(r#"{"a":1,"b":1,"other":9}"#)).is_empty());
+    assert!(change.drifted(&now(r#"{"a":2,"b":1}"#)).is_empty());
+    let moved = now(r#"{"a":3,"b":1}"#);
+    assert_eq!(change.drifted(&moved).iter().map(ToString::to_string).collect::<Vec<_>>(), ["public_metadata.a"]);
 }
