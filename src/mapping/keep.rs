@@ -1,0 +1,118 @@
+//! Which parts of a record may be kept for the file of failed rows, and which never.
+//!
+//! A column that looks like a secret and that no row needs keeps its name and loses its content, so that a failed file
+//! has the header its source had and means the same when it is fed back. What this tool added to an earlier failed file
+//! is dropped, because it is added anew.
+
+use serde_json::Value;
+
+use super::INTERNAL;
+use crate::json;
+use crate::row::Raw;
+
+/// What a name must hold to look like a secret, without case and punctuation.
+const SECRETS: [&str; 6] = ["password", "secret", "token", "totp", "digest", "backupcode"];
+
+/// What is kept of a raw record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keep {
+    cells: Vec<Part>,
+    header: Vec<String>,
+    withheld: Vec<String>,
+    /// The members of objects that are needed, whatever they are called.
+    needed: Vec<String>,
+    /// Whether a record that could not be read may hold what must not be kept.
+    is_sensitive: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Kept,
+    Blanked,
+    Dropped,
+}
+
+impl Keep {
+    /// For the cells of a header; columns that are `needed` are kept whatever they are called.
+    ///
+    /// In an export even the records that could not be read may hold a password digest.
+    pub fn cells(header: &[String], is_export: bool, needed: impl Fn(usize) -> bool) -> Self {
+        let part = |(index, name): (usize, &String)| match name {
+            name if name.starts_with(INTERNAL) => Part::Dropped,
+            name if looks_secret(name) && !needed(index) => Part::Blanked,
+            _ => Part::Kept,
+        };
+        let cells: Vec<Part> = header.iter().enumerate().map(part).collect();
+        let named = |wanted: fn(Part) -> bool| {
+            header.iter().zip(&cells).filter(|(_, part)| wanted(**part)).map(|(name, _)| name.clone()).collect()
+        };
+        let kept: Vec<String> = named(|part| part != Part::Dropped);
+        let withheld: Vec<String> = named(|part| part == Part::Blanked);
+        let is_sensitive = is_export || !withheld.is_empty();
+        Self { cells, header: kept, withheld, needed: Vec::new(), is_sensitive }
+    }
+
+    /// For JSON objects; members that are `needed` are kept whatever they are called.
+    pub fn members<'n>(needed: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { needed: needed.into_iter().map(str::to_owned).collect(), ..Self::default() }
+    }
+
+    /// The header of what is kept; empty for objects.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The columns that lose their content.
+    pub fn withheld(&self) -> &[String] {
+        &self.withheld
+    }
+
+    /// The part of a raw record that may be kept.
+    pub fn keep(&self, raw: Raw) -> Raw {
+        match raw {
+            Raw::Cells(cells) => Raw::Cells(self.keep_cells(cells)),
+            Raw::Object(text) => Raw::Object(self.keep_members(text)),
+            Raw::Unreadable(_) if self.is_sensitive => Raw::Withheld,
+            other => other,
+        }
+    }
+
+    fn keep_cells(&self, cells: Vec<String>) -> Vec<String> {
+        let parts = cells.into_iter().zip(&self.cells).filter_map(|(cell, part)| match part {
+            Part::Kept => Some(cell),
+            Part::Blanked => Some(String::new()),
+            Part::Dropped => None,
+        });
+        parts.collect()
+    }
+
+    /// The text as it stands, unless something must not stand in it.
+    fn keep_members(&self, text: String) -> String {
+        // Most lines hold nothing of the kind; an escape may spell anything.
+        if !(text.contains(INTERNAL) || text.contains('\\') || looks_secret(&text)) {
+            return text;
+        }
+        let Ok(Value::Object(mut members)) = json::parse(&text) else {
+            return text;
+        };
+        let mut is_same = true;
+        members.retain(|key, _| {
+            let stays = !key.starts_with(INTERNAL);
+            is_same &= stays;
+            stays
+        });
+        for (key, value) in &mut members {
+            if looks_secret(key) && !self.needed.contains(key) {
+                *value = Value::Null;
+                is_same = false;
+            }
+        }
+        if is_same { text } else { Value::Object(members).to_string() }
+    }
+}
+
+/// Whether a name is that of something which must not lie around.
+fn looks_secret(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    SECRETS.iter().any(|secret| plain.contains(secret))
+}
