@@ -1,0 +1,83 @@
+//! The folder that run files live in: private, and out of git.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{Result, RunFileError};
+
+/// The ending of run files in the folder.
+const ENDING: &str = "run";
+
+/// A folder of run files.
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder that need not exist yet.
+    pub const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Where the run of that id is, or would be.
+    pub fn path_of(&self, id: &str) -> PathBuf {
+        self.0.join(format!("{id}.{ENDING}"))
+    }
+
+    /// Makes the folder where it is missing, for its user alone, with a `.gitignore` that covers all of it.
+    pub fn prepare(&self) -> Result<()> {
+        let wrap = |source| RunFileError::Io { action: "create the folder", path: self.0.clone(), source };
+        if self.0.is_dir() {
+            return Ok(());
+        }
+        create_private_folder(&self.0).map_err(wrap)?;
+        let mut ignore = File::create(self.0.join(".gitignore")).map_err(wrap)?;
+        ignore.write_all(b"# Run files hold personal data.\n*\n").map_err(wrap)
+    }
+
+    /// The run files in the folder, oldest first; ids begin with the time they were made.
+    pub fn list(&self) -> Result<Vec<PathBuf>> {
+        let wrap = |source| RunFileError::Io { action: "list", path: self.0.clone(), source };
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(wrap(e)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(wrap)?.path();
+            if path.extension().is_some_and(|ending| ending == ENDING) && path.is_file() {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+#[cfg(unix)]
+fn create_private_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_private_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Makes an empty file that only its user can read, where there is none.
+pub(super) fn create_private(path: &Path) -> Result<()> {
+    private(OpenOptions::new().write(true).create_new(true), path).map(|_| ())
+}
+
+/// Opens a file that only its user can read, and makes it where it is missing.
+pub(super) fn open_private(path: &Path) -> Result<File> {
+    private(OpenOptions::new().write(true).create(true).truncate(false), path)
+}
+
+fn private(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.open(path).map_err(|source| RunFileError::Io { action: "create", path: path.to_owned(), source })
+}
