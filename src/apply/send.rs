@@ -1,0 +1,57 @@
+//! The requests of apply, each in a task of its own: wait for a permit, send once, bring back the answer.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Done;
+use super::job::Job;
+use crate::identity::IdentityKind;
+use crate::limit::Throttled;
+use crate::phase::Api;
+use crate::read;
+use crate::retry::FailureKind;
+use crate::target::{Batch, Target};
+
+/// Sends one user's change.
+pub(super) async fn write<T: Target>(api: Api<T>, mut job: Job, max_age: Duration) -> Done {
+    let body = job.planned.change.body();
+    let permit = api.limiter.acquire_write(&job.planned.user_id).await;
+    if !job.is_fresh(max_age) {
+        permit.unused();
+        return Done::TooOld(Box::new(job));
+    }
+    let sent = Instant::now();
+    job.first_sent.get_or_insert(sent);
+    api.sent.write.fetch_add(1, Relaxed);
+    if job.repeated {
+        api.sent.retried.fetch_add(1, Relaxed);
+    }
+    let answer = api.target.write(&job.planned.user_id, &body).await;
+    drop(permit);
+    if let Err(failure) = &answer
+        && failure.kind == FailureKind::Throttled
+    {
+        api.sent.throttled.fetch_add(1, Relaxed);
+        let user = Some(job.planned.user_id.as_str());
+        let round_trip = sent.elapsed();
+        api.limiter.throttled(Throttled { user, retry_after: failure.retry_after, round_trip });
+    }
+    Done::Write(Box::new(job), answer)
+}
+
+/// Reads users again.
+pub(super) async fn read_again<T: Target>(api: Api<T>, jobs: Vec<Job>) -> Done {
+    let ids = jobs.iter().map(|job| job.planned.user_id.clone()).collect();
+    let answer = read::read(&api, Batch::of(IdentityKind::UserId, ids)).await;
+    let users = answer.and_then(|answers| {
+        let mut users = Vec::new();
+        for answer in answers {
+            let sent = answer.sent;
+            users.extend(answer.users?.into_iter().map(|user| (sent, user)));
+        }
+        Ok(users)
+    });
+    Done::Read(jobs, users)
+}

@@ -1,0 +1,452 @@
+//! Compare: finds the users that rows speak of, reads what they hold, and works out what each would become.
+//!
+//! Users are read as they come up in the input, up to 100 a request. A user that is reached by several identities is
+//! worked out anew each time, from what the latest answer holds and all of its rows found so far, so that it does not
+//! matter which identity came up first. After this phase the run file is the plan.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::task::JoinSet;
+
+use crate::change::{Change, fold};
+use crate::event::{Event, Phase, Progress};
+use crate::guard::Forbid;
+use crate::identity::{Identity, IdentityKind};
+use crate::merge::Agreement;
+use crate::outcome::Outcome;
+use crate::phase::{Abort, Finish, Work};
+use crate::read::{self, Answer};
+use crate::retry::Failure;
+use crate::run_file::NewChange;
+use crate::spec::{Duplicates, Spec};
+use crate::stop::Urgency;
+use crate::target::{Batch, Match, Target, User};
+
+/// How many reads are under way at once. The client bounds their bytes; more would not be faster, since ten reads
+/// compare a thousand users.
+const MAX_READS: usize = 8;
+
+/// How many rows are looked at in one go for identities to ask for.
+const CHUNK: usize = 500;
+
+/// Compares all rows that have not been compared.
+pub async fn compare<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort> {
+    let spec = work.run.head().spec.clone();
+    let total = work.run.count_pending(work.run.head().cursor)?;
+    work.observer.observe(&Event::Started(Phase::Compare, Some(total)));
+    let mut comparing = Comparing {
+        scan: Scan::from(work.run.head().cursor),
+        next_user: work.run.next_user()?,
+        reads: JoinSet::new(),
+        progress: Progress::default(),
+        said_rounded: false,
+        empties_at_once: work.run.has_one_unique_kind()?,
+        spec,
+        work,
+    };
+    let finish = comparing.run().await?;
+    let finish = comparing.end(finish)?;
+    work.observer.observe(&Event::Ended(Phase::Compare));
+    Ok(finish)
+}
+
+/// A read that has ended: the first row that waited for it, and what came back.
+type Read = (u64, Result<Vec<Answer>, Failure>);
+
+struct Comparing<'c, 'w, T> {
+    work: &'c mut Work<'w, T>,
+    spec: Spec,
+    scan: Scan,
+    reads: JoinSet<Read>,
+    next_user: i64,
+    progress: Progress,
+    said_rounded: bool,
+    /// Whether rows of unchanged users can be emptied at once, because no other identity can lead to the same user.
+    empties_at_once: bool,
+}
+
+/// A batch in the making or under way, with the first row that waits for it.
+#[derive(Debug)]
+struct Asked {
+    first_row: u64,
+    batch: Batch,
+}
+
+/// Walks the pending rows once and gathers their identities into batches.
+struct Scan {
+    next_row: u64,
+    exhausted: bool,
+    building: HashMap<IdentityKind, Asked>,
+    full: Vec<Asked>,
+    /// The identities in a batch, so that none is asked for twice at a time.
+    asked: HashSet<Identity>,
+    /// The first rows of the batches under way.
+    under_way: Vec<u64>,
+}
+
+impl Scan {
+    fn from(row: u64) -> Self {
+        Self {
+            next_row: row,
+            exhausted: false,
+            building: HashMap::new(),
+            full: Vec::new(),
+            asked: HashSet::new(),
+            under_way: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, row: u64, identity: Identity) {
+        if !self.asked.insert(identity.clone()) {
+            return;
+        }
+        let kind = identity.kind();
+        let fresh = || Asked { first_row: row, batch: Batch::new(kind) };
+        let asked = self.building.entry(kind).or_insert_with(fresh);
+        if !asked.batch.try_push(&identity) {
+            self.full.push(std::mem::replace(asked, fresh()));
+            // An empty batch takes any identity.
+            let _ = asked.batch.try_push(&identity);
+        }
+    }
+
+    /// Every row before this one has been compared.
+    fn cursor(&self) -> u64 {
+        let waiting = self.full.iter().chain(self.building.values()).map(|asked| asked.first_row);
+        waiting.chain(self.under_way.iter().copied()).min().unwrap_or(self.next_row)
+    }
+}
+
+impl<T: Target> Comparing<'_, '_, T> {
+    async fn run(&mut self) -> Result<Finish, Abort> {
+        loop {
+            if !self.work.is_draining() {
+                self.ask()?;
+            }
+            if self.reads.is_empty() {
+                return Ok(if self.work.is_draining() { Finish::Interrupted } else { Finish::Done });
+            }
+            let urgency = self.work.stop.urgency();
+            tokio::select! {
+                Some(read) = self.reads.join_next() => {
+                    let (first_row, answers) = read.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
+                    self.take(first_row, answers)?;
+                }
+                asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
+                    return Ok(Finish::Interrupted);
+                },
+            }
+        }
+    }
+
+    fn end(self, finish: Finish) -> Result<Finish, Abort> {
+        let cursor = self.scan.cursor();
+        let done = finish == Finish::Done;
+        if done && !self.empties_at_once {
+            self.work.run.empty_unchanged_rows()?;
+        }
+        self.work.run.update_head(|head| {
+            head.cursor = cursor;
+            head.compared = done;
+        })?;
+        self.work.run.commit()?;
+        Ok(finish)
+    }
+
+    /// Sends reads until enough are under way.
+    fn ask(&mut self) -> Result<(), Abort> {
+        while self.reads.len() < MAX_READS {
+            let Some(asked) = self.next_batch()? else { return Ok(()) };
+            let api = self.work.api.clone();
+            self.scan.under_way.push(asked.first_row);
+            self.reads.spawn(async move { (asked.first_row, read::read(&api, asked.batch).await) });
+        }
+        Ok(())
+    }
+
+    fn next_batch(&mut self) -> Result<Option<Asked>, Abort> {
+        while self.scan.full.is_empty() && !self.scan.exhausted {
+            let rows = self.work.run.pending_rows(self.scan.next_row, CHUNK)?;
+            self.scan.exhausted = rows.len() < CHUNK;
+            for pending in rows {
+                self.scan.next_row = pending.row + 1;
+                self.scan.add(pending.row, pending.identity);
+            }
+        }
+        if self.scan.full.is_empty() {
+            let left = std::mem::take(&mut self.scan.building);
+            self.scan.full.extend(left.into_values().filter(|asked| !asked.batch.is_empty()));
+        }
+        Ok(self.scan.full.pop())
+    }
+
+    /// Records what a read came to, durably, then shows it.
+    fn take(&mut self, first_row: u64, answers: Result<Vec<Answer>, Failure>) -> Result<(), Abort> {
+        let answers = answers.map_err(|failure| Abort::of_read(&failure))?;
+        for answer in answers {
+            self.take_answer(&answer)?;
+        }
+        let done = self.scan.under_way.iter().position(|row| *row == first_row);
+        if let Some(done) = done {
+            self.scan.under_way.swap_remove(done);
+        }
+        let cursor = self.scan.cursor();
+        self.work.run.update_head(|head| head.cursor = cursor)?;
+        self.work.run.commit()?;
+        self.progress.requests = self.work.api.sent.snapshot();
+        self.progress.in_flight = self.reads.len() as u64;
+        self.work.observer.observe(&Event::Progress(self.progress.clone()));
+        Ok(())
+    }
+
+    fn take_answer(&mut self, answer: &Answer) -> Result<(), Abort> {
+        let kind = answer.batch.kind();
+        let identities: Vec<Identity> =
+            answer.batch.values().iter().filter_map(|value| identity(kind, value)).collect();
+        match &answer.users {
+            Ok(users) => self.take_users(&identities, users, answer)?,
+            Err(failure) => {
+                for identity in &identities {
+                    self.end_identity(identity, Outcome::Failed, &failure.code, &failure.message)?;
+                }
+            }
+        }
+        for identity in &identities {
+            self.scan.asked.remove(identity);
+        }
+        self.progress.done += identities.len() as u64;
+        Ok(())
+    }
+
+    fn take_users(&mut self, identities: &[Identity], users: &[User], answer: &Answer) -> Result<(), Abort> {
+        let mut found: Vec<(usize, &Identity)> = Vec::new();
+        let answers = Answers::new(answer.batch.kind(), identities, users)?;
+        for identity in identities {
+            match answers.user_of(identity, self.spec.allow_unverified) {
+                Ok(user) => found.push((user, identity)),
+                Err(miss) => self.end_identity(identity, miss.outcome(), miss.code(), &miss.message())?,
+            }
+        }
+        // All identities of a user are assigned before it is worked out, which is then done once, in input order.
+        let mut done = HashSet::new();
+        for (user, _) in found.iter().filter(|(user, _)| done.insert(*user)) {
+            let identities = found.iter().filter(|(other, _)| other == user).map(|(_, identity)| *identity);
+            self.compare_user(&users[*user], identities, self.work.ms_at(answer.sent))?;
+        }
+        Ok(())
+    }
+
+    fn end_identity(&mut self, identity: &Identity, outcome: Outcome, code: &str, message: &str) -> Result<(), Abort> {
+        self.work.run.end_identity(identity, outcome, code, message)?;
+        self.progress.tally.add(outcome, 1);
+        Ok(())
+    }
+
+    fn compare_user<'i>(
+        &mut self,
+        user: &User,
+        identities: impl Iterator<Item = &'i Identity>,
+        compared_ms: i64,
+    ) -> Result<(), Abort> {
+        let existing = self.work.run.find_user(&user.id)?;
+        if existing.is_some_and(|existing| existing.is_done) {
+            for identity in identities {
+                self.end_identity(identity, Outcome::Failed, "already_done", ALREADY_DONE)?;
+            }
+            return Ok(());
+        }
+        let number = existing.map_or(self.next_user, |existing| existing.user);
+        for identity in identities {
+            self.work.run.assign(identity, number)?;
+        }
+        if self.refuse_duplicates(number)? {
+            return Ok(());
+        }
+        let verdict = self.judge(user, number)?;
+        self.next_user = self.next_user.max(number + 1);
+        match existing {
+            Some(existing) => self.progress.tally.shift(existing.outcome, verdict.outcome),
+            None => self.progress.tally.add(verdict.outcome, 1),
+        }
+        self.work.run.put_change(&NewChange {
+            user: number,
+            user_id: &user.id,
+            outcome: verdict.outcome,
+            code: verdict.code.as_deref(),
+            message: verdict.message,
+            // What stays as it is leaves nothing of itself behind.
+            change: verdict.change.as_ref().filter(|_| verdict.outcome == Outcome::Planned),
+            compared_ms,
+        })?;
+        if verdict.outcome.is_good() && self.empties_at_once {
+            self.work.run.empty_rows_of(number)?;
+        }
+        Ok(())
+    }
+
+    /// Rejects all rows of a user whom several rows speak of, where that was asked for.
+    fn refuse_duplicates(&mut self, user: i64) -> Result<bool, Abort> {
+        if self.spec.duplicates == Duplicates::Fold || self.work.run.patches_of(user)?.len() < 2 {
+            return Ok(false);
+        }
+        self.work.run.reject_rows_of(user, "duplicate_user", DUPLICATE)?;
+        self.work.run.remove_change(user)?;
+        Ok(true)
+    }
+
+    /// Works out what would become of a user.
+    fn judge(&mut self, user: &User, number: i64) -> Result<Verdict, Abort> {
+        let patches = self.work.run.patches_of(number)?;
+        let fields = patches.iter().flat_map(|patch| patch.fields().map(|(field, _)| field));
+        let before = match user.fields(fields) {
+            Ok(before) => before,
+            Err(unreadable) => return Ok(Verdict::of(Outcome::Failed, "unreadable", unreadable.to_string())),
+        };
+        let change = match fold(&before, &patches, self.spec.mode) {
+            Ok(change) => change,
+            Err(too_deep) => return Ok(Verdict::of(Outcome::Failed, "too_deep", too_deep.to_string())),
+        };
+        if change.agreement() == Agreement::Rounded && !self.said_rounded {
+            self.said_rounded = true;
+            self.work.notice(ROUNDED);
+        }
+        let allowed = |name: &str| self.work.pacing.allow.iter().any(|allow| allow == name || allow == "forbid");
+        let forbid = self.spec.guards.forbid.iter().find(|forbid| !allowed(&forbid.name()) && forbid.blocks(&change));
+        Ok(Verdict::on(change, forbid))
+    }
+}
+
+const ALREADY_DONE: &str =
+    "this user was already handled in this run by way of another identity; give this row to a new run";
+const DUPLICATE: &str =
+    "several rows speak of this user; leave one of them, or let --duplicates fold merge them in order";
+const ROUNDED: &str =
+    "some numbers are stored as 64-bit floats and came back rounded; they count as unchanged (number_rounded)";
+
+fn identity(kind: IdentityKind, value: &str) -> Option<Identity> {
+    // It was an identity when it was put into the batch.
+    Identity::new(kind, value.to_owned()).ok()
+}
+
+/// What comparing a user came to.
+struct Verdict {
+    outcome: Outcome,
+    code: Option<String>,
+    message: Option<String>,
+    change: Option<Change>,
+}
+
+impl Verdict {
+    fn of(outcome: Outcome, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { outcome, code: Some(code.into()), message: Some(message.into()), change: None }
+    }
+
+    fn on(change: Change, forbid: Option<&Forbid>) -> Self {
+        let plain =
+            |outcome, code: Option<&str>| Self { outcome, code: code.map(str::to_owned), message: None, change: None };
+        match change.agreement() {
+            Agreement::Same => return plain(Outcome::Unchanged, None),
+            Agreement::Rounded => return plain(Outcome::Unchanged, Some("number_rounded")),
+            Agreement::Different => {}
+        }
+        if let Some(forbid) = forbid {
+            let message =
+                format!("the guard forbids this change of {}; --allow {} lifts it", forbid.path, forbid.name());
+            return Self::of(Outcome::Blocked, forbid.name(), message);
+        }
+        if let Some((field, size)) = change.too_large() {
+            let most = crate::change::MAX_FIELD_BYTES;
+            let message = format!("{field} would be {size} bytes of JSON; Clerk stores {most} at most");
+            return Self::of(Outcome::TooLarge, "field_too_large", message);
+        }
+        Self { change: Some(change), ..plain(Outcome::Planned, None) }
+    }
+}
+
+/// Why an identity has no single user.
+enum Miss {
+    Nobody(IdentityKind),
+    OnlyUnverified(IdentityKind),
+    Several(IdentityKind, usize),
+}
+
+impl Miss {
+    const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Nobody(_) | Self::OnlyUnverified(_) => Outcome::NotFound,
+            Self::Several(..) => Outcome::Ambiguous,
+        }
+    }
+
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Nobody(_) => "no_such_user",
+            Self::OnlyUnverified(_) => "unverified",
+            Self::Several(..) => "several_users",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Nobody(kind) => format!("no user has this {kind}"),
+            Self::OnlyUnverified(kind) => {
+                format!("a user has this {kind}, but has not verified it; --allow-unverified accepts that")
+            }
+            Self::Several(kind, n) => format!("{n} users have this {kind}; name them by user_id"),
+        }
+    }
+}
+
+/// The users of one answer, by what was asked for.
+struct Answers {
+    kind: IdentityKind,
+    /// For each identifier, in the form in which they are compared: the users that have it, and how surely.
+    by_value: HashMap<String, Vec<(usize, Match)>>,
+}
+
+impl Answers {
+    /// Sorts an answer, and refuses it as a whole if it holds users that nobody asked for.
+    fn new(kind: IdentityKind, asked: &[Identity], users: &[User]) -> Result<Self, Abort> {
+        let mut by_value: HashMap<String, Vec<(usize, Match)>> =
+            asked.iter().map(|identity| (kind.comparable(identity.value()).into_owned(), Vec::new())).collect();
+        let mut seen = HashSet::new();
+        for (index, user) in users.iter().enumerate().filter(|(_, user)| seen.insert(&user.id)) {
+            let mut answers = false;
+            for value in identifiers(user, kind) {
+                let Some(holders) = by_value.get_mut(kind.comparable(value).as_ref()) else { continue };
+                answers = true;
+                if holders.last().is_none_or(|(last, _)| *last != index) {
+                    holders.push((index, user.answers_to(kind, value)));
+                }
+            }
+            if !answers {
+                return Err(Abort::FilterIgnored { user_id: user.id.clone(), kind: kind.name() });
+            }
+        }
+        Ok(Self { kind, by_value })
+    }
+
+    fn user_of(&self, identity: &Identity, allow_unverified: bool) -> Result<usize, Miss> {
+        let holders = self.by_value.get(self.kind.comparable(identity.value()).as_ref()).map_or(&[][..], Vec::as_slice);
+        let having = |how: Match| holders.iter().filter(move |(_, held)| *held == how).map(|(user, _)| *user);
+        let (sure, unsure) = (having(Match::Yes).count(), having(Match::Unverified).count());
+        match (sure, unsure) {
+            (0, 0) => Err(Miss::Nobody(self.kind)),
+            (0, _) if !allow_unverified => Err(Miss::OnlyUnverified(self.kind)),
+            (1, _) => having(Match::Yes).next().ok_or(Miss::Nobody(self.kind)),
+            (0, 1) => having(Match::Unverified).next().ok_or(Miss::Nobody(self.kind)),
+            (0, n) | (n, _) => Err(Miss::Several(self.kind, n)),
+        }
+    }
+}
+
+/// All identifiers of a kind that a user has.
+fn identifiers(user: &User, kind: IdentityKind) -> Vec<&str> {
+    match kind {
+        IdentityKind::UserId => vec![&user.id],
+        IdentityKind::ExternalId => user.external_id.as_deref().into_iter().collect(),
+        IdentityKind::Username => user.username.as_deref().into_iter().collect(),
+        IdentityKind::EmailAddress => user.email_addresses.iter().map(|a| a.value.as_str()).collect(),
+        IdentityKind::PhoneNumber => user.phone_numbers.iter().map(|a| a.value.as_str()).collect(),
+    }
+}
