@@ -1,3 +1,7 @@
 //! The `metapatch` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    metapatch::cli::main(std::env::args_os())
+}

@@ -1,0 +1,129 @@
+//! The command line: from what was typed to an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Cli, Command, LookArgs};
+use self::problem::{Exit, Problem};
+use self::screen::Screen;
+
+mod args;
+mod commands;
+mod connect;
+mod drive;
+mod input;
+mod problem;
+mod progress;
+mod report;
+mod runs;
+mod screen;
+mod signals;
+mod told;
+
+/// Runs the command and gives its exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors, and clap knows which stream each belongs to.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let screen = Screen::new(cli.command.look());
+    match run(cli.command, &screen) {
+        Ok(exit) => exit.into(),
+        Err(problem) => {
+            screen.problem(&problem);
+            problem.exit.into()
+        }
+    }
+}
+
+fn run(command: Command, screen: &Screen) -> Result<Exit, Problem> {
+    match command {
+        Command::Report(args) => report::report(&args, screen),
+        Command::Runs(args) => report::runs(&args, screen),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "metapatch", &mut script);
+            print(screen, &String::from_utf8_lossy(&script))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            // Writing to memory cannot fail.
+            let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
+            print(screen, &String::from_utf8_lossy(&page))
+        }
+        Command::Schema => print(screen, &format!("{:#}\n", crate::settings::json_schema())),
+        command => in_runtime(command, screen),
+    }
+}
+
+fn print(screen: &Screen, text: &str) -> Result<Exit, Problem> {
+    // A reader that has seen enough closes the pipe, which is no failure.
+    let _ = screen.print(text);
+    Ok(Exit::Done)
+}
+
+fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Problem::of(Exit::Aborted, "runtime", &e))?;
+    let exit = runtime.block_on(async {
+        match command {
+            Command::Plan(args) => commands::plan(&args, screen).await,
+            Command::Apply(args) => commands::apply(&args, screen).await,
+            Command::Resume(args) => commands::resume(&args, screen).await,
+            Command::Retry(args) => commands::retry(&args, screen).await,
+            Command::Sandbox(args) => sandbox(args).await,
+            _ => Ok(Exit::Done),
+        }
+    });
+    // Requests that were abandoned must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn sandbox(args: crate::sandbox::Args) -> Result<Exit, Problem> {
+    let stopped = async {
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    crate::sandbox::serve(args, stopped).await.map_err(|e| Problem::of(Exit::Usage, "sandbox", &e))?;
+    Ok(Exit::Done)
+}
+
+impl Command {
+    fn look(&self) -> &LookArgs {
+        static PLAIN: LookArgs = LookArgs {
+            output: args::OutputArg::Human,
+            show_private: false,
+            color: args::ColorArg::Auto,
+            progress: args::ProgressArg::Auto,
+            quiet: false,
+            verbose: false,
+        };
+        match self {
+            Self::Plan(args) => &args.look,
+            Self::Apply(args) => &args.look,
+            Self::Resume(args) => &args.again.look,
+            Self::Retry(args) => &args.again.look,
+            Self::Report(args) => &args.look,
+            Self::Runs(args) => &args.look,
+            Self::Check(args) => &args.look,
+            Self::Demo(args) => &args.look,
+            Self::Sandbox(_) | Self::Completions { .. } | Self::Schema | Self::Man => &PLAIN,
+        }
+    }
+}
+
+/// Says one line on standard error. A closed standard error is no reason to stop.
+#[expect(clippy::let_underscore_must_use, reason = "there is nowhere left to say that it failed")]
+pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,296 @@
+//! The commands that work on runs, each from what was typed to its exit code.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::args::{AgainArgs, ApplyArgs, ConnectArgs, InputArgs, PaceArgs, PlaceArgs, PlanArgs, ResumeArgs, RetryArgs};
+use super::args::{LookArgs, VerdictArgs};
+use super::connect::{Connection, Resolved};
+use super::drive::Drive;
+use super::problem::{Exit, Problem};
+use super::progress::{self, Budget};
+use super::screen::Screen;
+use super::{connect, input, runs, signals};
+use crate::event::Event;
+use crate::mapping::Mapping;
+use crate::outcome::Outcome;
+use crate::run_file::{Goal, Head, RunFile};
+use crate::settings::{ChosenInstance, Jobs};
+use crate::source::Source;
+use crate::spec::{Input, Spec};
+use crate::state::State;
+use crate::stop;
+
+/// What every command that drives a run was given.
+struct Given<'g> {
+    connect: &'g ConnectArgs,
+    pace: &'g PaceArgs,
+    verdict: &'g VerdictArgs,
+    look: &'g LookArgs,
+    yes: bool,
+    began: Instant,
+}
+
+pub(super) async fn plan(args: &PlanArgs, screen: &Screen) -> Result<Exit, Problem> {
+    let given = Given {
+        connect: &args.connect,
+        pace: &args.pace,
+        verdict: &args.verdict,
+        look: &args.look,
+        yes: false,
+        began: Instant::now(),
+    };
+    new_run(&given, &args.input, &args.place, Goal::Plan, args.detailed_exitcode, screen).await
+}
+
+pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Problem> {
+    let given = Given {
+        connect: &args.connect,
+        pace: &args.pace,
+        verdict: &args.verdict,
+        look: &args.look,
+        yes: args.yes,
+        began: Instant::now(),
+    };
+    let Some(run) = &args.run else {
+        return new_run(&given, &args.input, &args.place, Goal::Apply, false, screen).await;
+    };
+    let path = runs::find(&runs::folder(&args.place.runs), run)?;
+    old_run(&given, &path, screen, |run| run.update_head(|head| head.goal = Goal::Apply)).await
+}
+
+pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
+    let given = again(&args.again);
+    let folder = runs::folder(&args.again.runs);
+    let path = match &args.run {
+        Some(run) => runs::find(&folder, run)?,
+        None => {
+            let connection = resolved(&given, None)?.connect(given.connect).await?;
+            runs::latest(&folder, &connection.instance)?
+        }
+    };
+    old_run(&given, &path, screen, |_| Ok(())).await
+}
+
+/// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
+const RETRIED: [Outcome; 6] = [
+    Outcome::NotFound,
+    Outcome::Ambiguous,
+    Outcome::TooLarge,
+    Outcome::Blocked,
+    Outcome::Drifted,
+    Outcome::Failed,
+];
+
+pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Problem> {
+    let outcomes = if args.only.is_empty() { RETRIED.to_vec() } else { args.only.clone() };
+    if let Some(outcome) = outcomes.iter().find(|outcome| !RETRIED.contains(outcome)) {
+        let names = RETRIED.map(Outcome::word).join(", ");
+        return Err(Problem::usage(format!("`{outcome}` cannot be tried again; expected some of {names}")));
+    }
+    let path = runs::find(&runs::folder(&args.again.runs), &args.run)?;
+    old_run(&again(&args.again), &path, screen, |run| run.retry(&outcomes).map(|_| ())).await
+}
+
+fn again(args: &AgainArgs) -> Given<'_> {
+    Given {
+        connect: &args.connect,
+        pace: &args.pace,
+        verdict: &args.verdict,
+        look: &args.look,
+        yes: args.yes,
+        began: Instant::now(),
+    }
+}
+
+/// The configuration, where a flag asks for one.
+pub(super) fn jobs(args: &ConnectArgs, job: Option<&str>) -> Result<Option<Jobs>, Problem> {
+    if args.config.is_none() && job.is_none() && args.instance.is_none() {
+        return Ok(None);
+    }
+    let path = args.config.clone().unwrap_or_else(|| PathBuf::from("jobs.yaml"));
+    Jobs::load(&path).map(Some).map_err(|e| Problem::of(Exit::Usage, "config", &e))
+}
+
+/// Resolves the instance, and refuses to write to a live one where nobody can be asked.
+fn resolved(given: &Given<'_>, jobs: Option<(&Jobs, Option<&str>)>) -> Result<Resolved, Problem> {
+    let configured = match jobs {
+        Some((jobs, job)) => chosen(jobs, given.connect, job)?,
+        None => None,
+    };
+    connect::resolve(given.connect, Some(given.pace), configured)
+}
+
+/// The instance that a flag, or else the job, names; otherwise the only one there is.
+pub(super) fn chosen<'j>(
+    jobs: &'j Jobs,
+    args: &ConnectArgs,
+    job: Option<&str>,
+) -> Result<Option<ChosenInstance<'j>>, Problem> {
+    let config = |e| Problem::of(Exit::Usage, "config", &e);
+    let job = job.map(|name| jobs.job(name)).transpose().map_err(config)?;
+    let named = args.instance.as_deref().or(job.as_ref().and_then(|job| job.instance()));
+    jobs.instance(named).map_err(config)
+}
+
+fn refuse_silent_writes(resolved: &Resolved, given: &Given<'_>) -> Result<(), Problem> {
+    use std::io::IsTerminal as _;
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if resolved.is_live() && !given.yes && !can_ask {
+        return Err(Problem::usage("this key writes to a live instance, and there is no terminal to ask on")
+            .hint("look at `metapatch plan` first, then add --yes"));
+    }
+    Ok(())
+}
+
+async fn new_run(
+    given: &Given<'_>,
+    input_args: &InputArgs,
+    place: &PlaceArgs,
+    goal: Goal,
+    detailed: bool,
+    screen: &Screen,
+) -> Result<Exit, Problem> {
+    let jobs = jobs(given.connect, input_args.job.as_deref())?;
+    let spec = input::spec(input_args, jobs.as_ref())?;
+    let (mut source, mapping) = input::open(&spec)?;
+    let resolved = resolved(given, jobs.as_ref().map(|jobs| (jobs, input_args.job.as_deref())))?;
+    if goal == Goal::Apply {
+        refuse_silent_writes(&resolved, given)?;
+    }
+    let connection = resolved.connect(given.connect).await?;
+    let (path, handle) = place_of(place)?;
+    let head = new_head(spec, &mapping, &connection, goal, &path);
+    let run = RunFile::create(&path, head)?;
+    let drive = drive(given, run, &connection, screen, handle, mapping.notices());
+    drive.to_the_end(Some((&mut source, &mapping)), detailed).await
+}
+
+/// Where a new run goes, and what to type for it.
+fn place_of(place: &PlaceArgs) -> Result<(PathBuf, String), Problem> {
+    if let Some(path) = &place.run_file {
+        return Ok((path.clone(), path.to_string_lossy().into_owned()));
+    }
+    let folder = runs::folder(&place.runs);
+    folder.prepare()?;
+    let id = new_id();
+    let path = folder.path_of(&id);
+    let handle = if place.runs.runs_dir.is_some() { path.to_string_lossy().into_owned() } else { id };
+    Ok((path, handle))
+}
+
+/// An id that sorts by time: `20261121-014900-4fz2`.
+fn new_id() -> String {
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let tail: String = std::iter::repeat_with(|| fastrand::char('a'..='z')).take(4).collect();
+    format!("{now}-{tail}")
+}
+
+fn new_head(spec: Spec, mapping: &Mapping, connection: &Connection, goal: Goal, path: &Path) -> Head {
+    let now = jiff::Timestamp::now();
+    let header = mapping.kept_header();
+    Head {
+        id: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        created: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        header: (!header.is_empty()).then(|| header.to_vec()),
+        fingerprint: fingerprint(&spec),
+        spec,
+        instance: connection.instance.clone(),
+        goal,
+        state: State::Staged,
+        reason: None,
+        session: 0,
+        rows_read: None,
+        cursor: 0,
+        compared: false,
+    }
+}
+
+/// Size and time of the source, by which a change is noticed when it has to be read again.
+fn fingerprint(spec: &Spec) -> Option<String> {
+    let Input::File(path) = &spec.source.input else { return None };
+    let found = std::fs::metadata(path).ok()?;
+    let changed = found.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(format!("{} bytes, {} ns", found.len(), changed.as_nanos()))
+}
+
+/// Goes on with a run that exists, once `prepare` has made it ready.
+async fn old_run(
+    given: &Given<'_>,
+    path: &Path,
+    screen: &Screen,
+    prepare: impl FnOnce(&mut RunFile) -> crate::run_file::Result<()>,
+) -> Result<Exit, Problem> {
+    let jobs = jobs(given.connect, None)?;
+    let seen = RunFile::open_to_read(path)?;
+    let job = seen.head().spec.job.clone();
+    let writes = seen.head().goal == Goal::Apply;
+    drop(seen);
+    let resolved = resolved(given, jobs.as_ref().map(|jobs| (jobs, job.as_deref())))?;
+    if writes {
+        refuse_silent_writes(&resolved, given)?;
+    }
+    let connection = resolved.connect(given.connect).await?;
+    let mut run = RunFile::open(path)?;
+    connection.check(run.head())?;
+    prepare(&mut run)?;
+    let mut staged_again = restage(&run)?;
+    let mut notices = Vec::new();
+    if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
+        notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
+    }
+    let handle = path.to_string_lossy().into_owned();
+    let drive = drive(given, run, &connection, screen, handle, notices);
+    drive.to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
+}
+
+/// The source of a run whose staging was cut off.
+fn restage(run: &RunFile) -> Result<Option<(Source, Mapping)>, Problem> {
+    if run.head().rows_read.is_some() {
+        return Ok(None);
+    }
+    if run.head().spec.source.input == Input::Stdin {
+        return Err(Problem::usage("the run was cut off while it read standard input, which cannot be read twice")
+            .hint("start a new run with the same input"));
+    }
+    input::open(&run.head().spec).map(Some)
+}
+
+fn drive<'d>(
+    given: &Given<'_>,
+    run: RunFile,
+    connection: &'d Connection,
+    screen: &'d Screen,
+    handle: String,
+    notices: Vec<String>,
+) -> Drive<'d> {
+    let (stopper, stop) = stop::channel();
+    if let Some(limit) = given.pace.max_duration {
+        let stopper = stopper.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(limit).await;
+            super::say("--max-duration is over; finishing what is under way");
+            stopper.ask();
+        });
+    }
+    signals::listen(stopper);
+    let budget = Budget { per_second: connection.rate.map(|rate| rate.per_second(connection.share)) };
+    let mut observer = progress::observer(given.look, budget);
+    for notice in &notices {
+        observer.observe(&Event::Notice(notice.clone()));
+    }
+    Drive {
+        pacing: connection.pacing(given.pace, &given.verdict.allow),
+        run,
+        connection,
+        screen,
+        observer,
+        stop,
+        began: given.began,
+        accepted: given.verdict.accept.clone(),
+        handle,
+        yes: given.yes,
+        notices,
+    }
+}

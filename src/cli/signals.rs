@@ -1,0 +1,36 @@
+//! Ctrl-C and SIGTERM: the first drains, the second abandons.
+
+use crate::stop::{Stopper, Urgency};
+
+/// Listens until the program ends.
+pub(crate) fn listen(stopper: Stopper) {
+    tokio::spawn(async move {
+        loop {
+            wait().await;
+            let said = match stopper.ask() {
+                Urgency::Drain => "stopping: finishing what is under way; once more gives that up, too",
+                _ => "stopping at once; what is under way is settled when the run is resumed",
+            };
+            super::say(said);
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn wait() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler SIGTERM ends the process at once, which a run survives as well.
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait() {
+    let _ = tokio::signal::ctrl_c().await;
+}
