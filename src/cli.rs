@@ -10,8 +10,10 @@ use self::problem::{Exit, Problem};
 use self::screen::Screen;
 
 mod args;
+mod check;
 mod commands;
 mod connect;
+mod demo;
 mod drive;
 mod input;
 mod problem;
@@ -80,7 +82,10 @@ fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {
             Command::Apply(args) => commands::apply(&args, screen).await,
             Command::Resume(args) => commands::resume(&args, screen).await,
             Command::Retry(args) => commands::retry(&args, screen).await,
+            Command::Check(args) => check::check(&args, screen).await,
+            Command::Demo(args) => demo::demo(&args, screen).await,
             Command::Sandbox(args) => sandbox(args).await,
+            // The others need no runtime and have been done.
             _ => Ok(Exit::Done),
         }
     });
@@ -90,10 +95,7 @@ fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {
 }
 
 async fn sandbox(args: crate::sandbox::Args) -> Result<Exit, Problem> {
-    let stopped = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    crate::sandbox::serve(args, stopped).await.map_err(|e| Problem::of(Exit::Usage, "sandbox", &e))?;
+    crate::sandbox::serve(args, signals::asked_to_stop()).await.map_err(|e| Problem::of(Exit::Usage, "sandbox", &e))?;
     Ok(Exit::Done)
 }
 

@@ -4,7 +4,7 @@
 //! worked out anew each time, from what the latest answer holds and all of its rows found so far, so that it does not
 //! matter which identity came up first. After this phase the run file is the plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio::task::JoinSet;
 
@@ -36,7 +36,6 @@ pub async fn compare<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort>
     work.observer.observe(&Event::Started(Phase::Compare, Some(total)));
     let mut comparing = Comparing {
         scan: Scan::from(work.run.head().cursor),
-        next_user: work.run.next_user()?,
         reads: JoinSet::new(),
         progress: Progress::default(),
         said_rounded: false,
@@ -58,7 +57,6 @@ struct Comparing<'c, 'w, T> {
     spec: Spec,
     scan: Scan,
     reads: JoinSet<Read>,
-    next_user: i64,
     progress: Progress,
     said_rounded: bool,
     /// Whether rows of unchanged users can be emptied at once, because no other identity can lead to the same user.
@@ -77,9 +75,9 @@ struct Scan {
     next_row: u64,
     exhausted: bool,
     building: HashMap<IdentityKind, Asked>,
-    full: Vec<Asked>,
-    /// The identities in a batch, so that none is asked for twice at a time.
-    asked: HashSet<Identity>,
+    full: VecDeque<Asked>,
+    /// The identities in a batch, so that none is asked for twice at a time, and the first row of each.
+    asked: HashMap<Identity, u64>,
     /// The first rows of the batches under way.
     under_way: Vec<u64>,
 }
@@ -90,24 +88,32 @@ impl Scan {
             next_row: row,
             exhausted: false,
             building: HashMap::new(),
-            full: Vec::new(),
-            asked: HashSet::new(),
+            full: VecDeque::new(),
+            asked: HashMap::new(),
             under_way: Vec::new(),
         }
     }
 
     fn add(&mut self, row: u64, identity: Identity) {
-        if !self.asked.insert(identity.clone()) {
+        if self.asked.contains_key(&identity) {
             return;
         }
+        self.asked.insert(identity.clone(), row);
         let kind = identity.kind();
         let fresh = || Asked { first_row: row, batch: Batch::new(kind) };
         let asked = self.building.entry(kind).or_insert_with(fresh);
         if !asked.batch.try_push(&identity) {
-            self.full.push(std::mem::replace(asked, fresh()));
+            self.full.push_back(std::mem::replace(asked, fresh()));
             // An empty batch takes any identity.
             let _ = asked.batch.try_push(&identity);
         }
+    }
+
+    /// The first row that speaks of any of these: the number of its user, so that users stand in input order.
+    fn first_row(&self, identities: &[&Identity]) -> i64 {
+        let rows = identities.iter().filter_map(|identity| self.asked.get(*identity));
+        let first = rows.min().expect("an identity stays here until its answer is taken");
+        i64::try_from(*first).expect("SQLite numbers rows with 63 bits")
     }
 
     /// Every row before this one has been compared.
@@ -176,8 +182,9 @@ impl<T: Target> Comparing<'_, '_, T> {
         if self.scan.full.is_empty() {
             let left = std::mem::take(&mut self.scan.building);
             self.scan.full.extend(left.into_values().filter(|asked| !asked.batch.is_empty()));
+            self.scan.full.make_contiguous().sort_by_key(|asked| asked.first_row);
         }
-        Ok(self.scan.full.pop())
+        Ok(self.scan.full.pop_front())
     }
 
     /// Records what a read came to, durably, then shows it.
@@ -255,7 +262,8 @@ impl<T: Target> Comparing<'_, '_, T> {
             }
             return Ok(());
         }
-        let number = existing.map_or(self.next_user, |existing| existing.user);
+        let identities: Vec<&Identity> = identities.collect();
+        let number = existing.map_or_else(|| self.scan.first_row(&identities), |existing| existing.user);
         for identity in identities {
             self.work.run.assign(identity, number)?;
         }
@@ -263,7 +271,6 @@ impl<T: Target> Comparing<'_, '_, T> {
             return Ok(());
         }
         let verdict = self.judge(user, number)?;
-        self.next_user = self.next_user.max(number + 1);
         match existing {
             Some(existing) => self.progress.tally.shift(existing.outcome, verdict.outcome),
             None => self.progress.tally.add(verdict.outcome, 1),

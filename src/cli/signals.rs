@@ -6,7 +6,7 @@ use crate::stop::{Stopper, Urgency};
 pub(crate) fn listen(stopper: Stopper) {
     tokio::spawn(async move {
         loop {
-            wait().await;
+            asked_to_stop().await;
             let said = match stopper.ask() {
                 Urgency::Drain => "stopping: finishing what is under way; once more gives that up, too",
                 _ => "stopping at once; what is under way is settled when the run is resumed",
@@ -16,8 +16,9 @@ pub(crate) fn listen(stopper: Stopper) {
     });
 }
 
+/// Waits for Ctrl-C or SIGTERM.
 #[cfg(unix)]
-async fn wait() {
+pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         // Without a handler SIGTERM ends the process at once, which a run survives as well.
@@ -30,7 +31,8 @@ async fn wait() {
     }
 }
 
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-async fn wait() {
+pub(crate) async fn asked_to_stop() {
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -146,7 +146,6 @@ Next
   metapatch retry 20260512-k3f9                                 try those again
   metapatch report 20260512-k3f9 --format failed -o failed.csv  the rows to mend
   metapatch report 20260512-k3f9 --format csv -o report.csv     every row
-  metapatch rollback 20260512-k3f9                              put it back
 ";
     assert_eq!(ending(&after_trouble(), Look::plain(80)), expected);
 }
