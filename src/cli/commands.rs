@@ -275,8 +275,7 @@ fn drive<'d>(
         });
     }
     signals::listen(stopper);
-    let budget = Budget { per_second: connection.rate.map(|rate| rate.per_second(connection.share)) };
-    let mut observer = progress::observer(given.look, budget);
+    let mut observer = progress::observer(given.look, Budget::of(connection.rate, connection.share));
     for notice in &notices {
         observer.observe(&Event::Notice(notice.clone()));
     }
@@ -291,6 +290,7 @@ fn drive<'d>(
         accepted: given.verdict.accept.clone(),
         handle,
         yes: given.yes,
+        compared: false,
         notices,
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Drive<'d> {
     pub(super) handle: String,
     /// Whether writing to a live instance was agreed to beforehand.
     pub(super) yes: bool,
+    /// Whether users were compared by this invocation.
+    pub(super) compared: bool,
     /// What is worth saying once, gathered for the summary.
     pub(super) notices: Vec<String>,
 }
@@ -100,6 +102,7 @@ impl Drive<'_> {
         }
         if !self.run.head().compared {
             let finish = compare::compare(&mut self.work(sent)).await;
+            self.compared = true;
             self.take_notices();
             if finish? == Finish::Interrupted {
                 return Ok(End::Interrupted);
@@ -147,8 +150,12 @@ impl Drive<'_> {
         if summary.users.get(Outcome::Planned) == 0 {
             return Ok(true);
         }
-        self.screen.preview(&summary);
-        if self.yes || !self.run.head().instance.live {
+        let asks = !self.yes && self.run.head().instance.live;
+        // A plan that was shown when it was made is shown again only to whoever has to agree to it.
+        if asks || self.compared {
+            self.screen.preview(&summary);
+        }
+        if !asks {
             return Ok(true);
         }
         let changes = crate::report::words::count(summary.users.get(Outcome::Planned), "user");

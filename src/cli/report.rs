@@ -82,7 +82,7 @@ fn write(
         ReportFormat::Text => {
             let summary = told::summary(run, &telling())?;
             let page = match run.head().goal {
-                Goal::Plan => text::preview(&summary, screen.look()),
+                Goal::Plan => text::plan(&summary, screen.look()),
                 Goal::Apply => text::ending(&summary, screen.look()),
             };
             Ok(out.write_all(page.as_bytes())?)

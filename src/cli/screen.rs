@@ -70,7 +70,7 @@ impl Screen {
 
     /// The end of a command that only plans.
     pub(super) fn plan(&self, summary: &Summary) -> io::Result<()> {
-        if self.json { json::write(&mut io::stdout().lock(), summary) } else { self.print(&text::preview(summary, self.look)) }
+        if self.json { json::write(&mut io::stdout().lock(), summary) } else { self.print(&text::plan(summary, self.look)) }
     }
 
     /// The end of a command that applies.

@@ -40,7 +40,7 @@ impl Bars {
         let speed = self.speed.of(requests, Instant::now());
         let mut words = Vec::new();
         if self.phase == Some(Phase::Apply) {
-            words.push(pace(speed, self.budget));
+            words.push(pace(speed, &self.budget));
             if let Some(left) = self.left() {
                 words.push(format!("{left} left"));
             }
