@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use self::job::{Job, Settled};
 use crate::event::{Event, Phase, Progress};
+use crate::limit::Cause;
 use crate::outcome::Outcome;
 use crate::phase::{Abort, Finish, Work, describe};
 use crate::retry::{Decision, Failure, FailureKind};
@@ -54,6 +55,7 @@ pub async fn apply<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort> {
         tried: 0,
         failed: 0,
         said_rounded: false,
+        said_waiting: false,
         aborted: None,
         work,
     };
@@ -79,6 +81,7 @@ struct Applying<'a, 'w, T> {
     tried: u64,
     failed: u64,
     said_rounded: bool,
+    said_waiting: bool,
     /// Why nothing more is sent; what is under way is still recorded.
     aborted: Option<Abort>,
 }
@@ -230,7 +233,22 @@ impl<T: Target> Applying<'_, '_, T> {
         self.progress.requests = self.work.api.sent.snapshot();
         self.progress.in_flight = (self.writes + self.reads) as u64;
         self.work.observer.observe(&Event::Progress(self.progress.clone()));
+        self.tell_waiting();
         Ok(())
+    }
+
+    /// Says that nothing is sent for a while, once each time it comes to that.
+    fn tell_waiting(&mut self) {
+        let closed = self.work.api.limiter.state().closed;
+        if let Some((wait, cause)) = closed.filter(|_| !self.said_waiting) {
+            let reason = match cause {
+                Cause::Read => "the API answered a read with 429",
+                Cause::SeveralUsers => "the API answered writes of several users with 429",
+            };
+            let reason = format!("{reason}, so something else uses this key's limit, too");
+            self.work.observer.observe(&Event::Waiting { reason, wait });
+        }
+        self.said_waiting = closed.is_some();
     }
 
     fn take_one(&mut self, done: Done) -> Result<(), Abort> {
@@ -283,6 +301,8 @@ impl<T: Target> Applying<'_, '_, T> {
             job.attempts += 1;
         }
         job.may_have_landed |= failure.kind == FailureKind::Ambiguous;
+        let detail = format!("{}, attempt {}: {}", job.planned.user_id, job.attempts.max(1), describe(&failure));
+        self.work.observer.observe(&Event::Detail(detail));
         let elapsed = job.first_sent.map(|at| at.elapsed()).unwrap_or_default();
         match self.work.api.policy.decide(&failure, job.attempts.max(1), elapsed, fastrand::f64()) {
             Decision::StopTheRun => {

@@ -56,7 +56,7 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
         return new_run(&given, &args.input, &args.place, Goal::Apply, false, screen).await;
     };
     let path = runs::find(&runs::folder(&args.place.runs), run)?;
-    old_run(&given, &path, screen, |run| run.update_head(|head| head.goal = Goal::Apply)).await
+    old_run(&given, &path, screen, true, |run| run.update_head(|head| head.goal = Goal::Apply)).await
 }
 
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
@@ -69,7 +69,7 @@ pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, P
             runs::latest(&folder, &connection.instance)?
         }
     };
-    old_run(&given, &path, screen, |_| Ok(())).await
+    old_run(&given, &path, screen, false, |_| Ok(())).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
@@ -89,7 +89,7 @@ pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Pro
         return Err(Problem::usage(format!("`{outcome}` cannot be tried again; expected some of {names}")));
     }
     let path = runs::find(&runs::folder(&args.again.runs), &args.run)?;
-    old_run(&again(&args.again), &path, screen, |run| run.retry(&outcomes).map(|_| ())).await
+    old_run(&again(&args.again), &path, screen, false, |run| run.retry(&outcomes).map(|_| ())).await
 }
 
 fn again(args: &AgainArgs) -> Given<'_> {
@@ -162,8 +162,19 @@ async fn new_run(
     let (path, handle) = place_of(place)?;
     let head = new_head(spec, &mapping, &connection, goal, &path);
     let run = RunFile::create(&path, head)?;
-    let drive = drive(given, run, &connection, screen, handle, mapping.notices());
+    let accepted = accepted(given, jobs.as_ref(), input_args.job.as_deref())?;
+    let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, mapping.notices()) };
     drive.to_the_end(Some((&mut source, &mapping)), detailed).await
+}
+
+/// The outcomes that count as fine: those that were typed, and the job's own.
+fn accepted(given: &Given<'_>, jobs: Option<&Jobs>, job: Option<&str>) -> Result<Vec<Outcome>, Problem> {
+    let mut accepted = given.verdict.accept.clone();
+    if let (Some(jobs), Some(job)) = (jobs, job) {
+        let own = jobs.job(job).and_then(|job| job.accept());
+        accepted.extend(own.map_err(|e| Problem::of(Exit::Usage, "config", &e))?);
+    }
+    Ok(accepted)
 }
 
 /// Where a new run goes, and what to type for it.
@@ -215,20 +226,23 @@ fn fingerprint(spec: &Spec) -> Option<String> {
     Some(format!("{} bytes, {} ns", found.len(), changed.as_nanos()))
 }
 
-/// Goes on with a run that exists, once `prepare` has made it ready.
+/// Goes on with a run that exists, once `prepare` has made it ready; `raises` says that it makes a plan one to apply.
 async fn old_run(
     given: &Given<'_>,
     path: &Path,
     screen: &Screen,
+    raises: bool,
     prepare: impl FnOnce(&mut RunFile) -> crate::run_file::Result<()>,
 ) -> Result<Exit, Problem> {
-    let jobs = jobs(given.connect, None)?;
-    let seen = RunFile::open_to_read(path)?;
-    let job = seen.head().spec.job.clone();
-    let writes = seen.head().goal == Goal::Apply;
-    drop(seen);
+    let (job, goal) = {
+        let seen = RunFile::open_to_read(path)?;
+        (seen.head().spec.job.clone(), seen.head().goal)
+    };
+    // A job's run finds its instance where the job did, unless that configuration is gone.
+    let job = job.filter(|_| given.connect.config.is_some() || Path::new("jobs.yaml").exists());
+    let jobs = jobs(given.connect, job.as_deref())?;
     let resolved = resolved(given, jobs.as_ref().map(|jobs| (jobs, job.as_deref())))?;
-    if writes {
+    if raises || goal == Goal::Apply {
         refuse_silent_writes(&resolved, given)?;
     }
     let connection = resolved.connect(given.connect).await?;
@@ -236,12 +250,13 @@ async fn old_run(
     connection.check(run.head())?;
     prepare(&mut run)?;
     let mut staged_again = restage(&run)?;
+    let accepted = accepted(given, jobs.as_ref(), job.as_deref())?;
     let mut notices = Vec::new();
     if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
         notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
     }
     let handle = path.to_string_lossy().into_owned();
-    let drive = drive(given, run, &connection, screen, handle, notices);
+    let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, notices) };
     drive.to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
 }
 
@@ -287,7 +302,7 @@ fn drive<'d>(
         observer,
         stop,
         began: given.began,
-        accepted: given.verdict.accept.clone(),
+        accepted: Vec::new(),
         handle,
         yes: given.yes,
         compared: false,

@@ -25,6 +25,11 @@ impl Budget {
 
 /// The onlooker that was asked for.
 pub(crate) fn observer(look: &LookArgs, budget: Budget) -> Box<dyn Observer> {
+    let observer = chosen(look, budget);
+    if look.verbose { Box::new(Talkative(observer)) } else { observer }
+}
+
+fn chosen(look: &LookArgs, budget: Budget) -> Box<dyn Observer> {
     let terminal = std::io::stderr().is_terminal();
     match look.progress {
         _ if look.quiet => Box::new(crate::event::Quiet),
@@ -43,6 +48,18 @@ impl Observer for Notices {
     fn observe(&mut self, event: &Event) {
         if let Event::Notice(text) = event {
             super::say(&format!("note: {}", crate::harmless::for_terminal(text)));
+        }
+    }
+}
+
+/// Says the details as well.
+struct Talkative(Box<dyn Observer>);
+
+impl Observer for Talkative {
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Detail(text) => self.0.observe(&Event::Notice(text.clone())),
+            event => self.0.observe(event),
         }
     }
 }

@@ -72,6 +72,7 @@ impl Observer for Bars {
             Event::Waiting { reason, wait } => {
                 self.bar.set_message(format!("waiting {:.0?}: {}", wait, for_terminal(reason)));
             }
+            Event::Detail(_) => {}
             Event::Notice(text) => self.bar.suspend(|| super::super::say(&format!("note: {}", for_terminal(text)))),
         }
     }

@@ -61,6 +61,7 @@ impl Observer for Plain {
             Event::Waiting { reason, wait } => {
                 super::super::say(&format!("waiting {wait:.0?}: {}", for_terminal(reason)));
             }
+            Event::Detail(_) => {}
             Event::Notice(text) => super::super::say(&format!("note: {}", for_terminal(text))),
         }
     }
