@@ -1,4 +1,5 @@
 //! The one integration test binary.
 
 mod hostile;
+mod large;
 mod sandbox;
