@@ -126,21 +126,17 @@ impl Scan {
 impl<T: Target> Comparing<'_, '_, T> {
     async fn run(&mut self) -> Result<Finish, Abort> {
         loop {
-            if !self.work.is_draining() {
-                self.ask()?;
-            }
+            self.ask()?;
             if self.reads.is_empty() {
-                return Ok(if self.work.is_draining() { Finish::Interrupted } else { Finish::Done });
+                return Ok(Finish::Done);
             }
-            let urgency = self.work.stop.urgency();
             tokio::select! {
+                // Reads leave nothing behind, so that they can be given up at once.
+                _ = self.work.stop.beyond(Urgency::None) => return Ok(Finish::Interrupted),
                 Some(read) = self.reads.join_next() => {
                     let (first_row, answers) = read.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
                     self.take(first_row, answers)?;
                 }
-                asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
-                    return Ok(Finish::Interrupted);
-                },
             }
         }
     }

@@ -285,8 +285,7 @@ fn drive<'d>(
         let stopper = stopper.clone();
         tokio::spawn(async move {
             tokio::time::sleep(limit).await;
-            super::say("--max-duration is over; finishing what is under way");
-            stopper.ask();
+            stopper.ask("--max-duration is over");
         });
     }
     signals::listen(stopper);

@@ -70,7 +70,7 @@ impl Drive<'_> {
         let (state, reason) = match &ended {
             Ok(End::Done) if self.run.head().goal == Goal::Apply => (State::Applied, None),
             Ok(End::Done | End::Declined) => (State::Planned, None),
-            Ok(End::Interrupted) => (State::Interrupted, None),
+            Ok(End::Interrupted) => (State::Interrupted, self.stop.why().map(str::to_owned)),
             Err(stopped) => stopped.state(),
         };
         // A disk that is full has said so already; the state is then that of the last commit.

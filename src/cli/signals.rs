@@ -1,17 +1,13 @@
 //! Ctrl-C and SIGTERM: the first drains, the second abandons.
 
-use crate::stop::{Stopper, Urgency};
+use crate::stop::Stopper;
 
 /// Listens until the program ends.
 pub(crate) fn listen(stopper: Stopper) {
     tokio::spawn(async move {
         loop {
             asked_to_stop().await;
-            let said = match stopper.ask() {
-                Urgency::Drain => "stopping: finishing what is under way; once more gives that up, too",
-                _ => "stopping at once; what is under way is settled when the run is resumed",
-            };
-            super::say(said);
+            stopper.ask("asked to stop");
         }
     });
 }
