@@ -94,18 +94,18 @@ impl Scan {
         }
     }
 
-    fn add(&mut self, row: u64, identity: Identity) {
-        if self.asked.contains_key(&identity) {
+    fn add(&mut self, row: u64, identity: &Identity) {
+        if self.asked.contains_key(identity) {
             return;
         }
         self.asked.insert(identity.clone(), row);
         let kind = identity.kind();
         let fresh = || Asked { first_row: row, batch: Batch::new(kind) };
         let asked = self.building.entry(kind).or_insert_with(fresh);
-        if !asked.batch.try_push(&identity) {
+        if !asked.batch.try_push(identity) {
             self.full.push_back(std::mem::replace(asked, fresh()));
             // An empty batch takes any identity.
-            let _ = asked.batch.try_push(&identity);
+            let _ = asked.batch.try_push(identity);
         }
     }
 
@@ -176,7 +176,7 @@ impl<T: Target> Comparing<'_, '_, T> {
             self.scan.exhausted = rows.len() < CHUNK;
             for pending in rows {
                 self.scan.next_row = pending.row + 1;
-                self.scan.add(pending.row, pending.identity);
+                self.scan.add(pending.row, &pending.identity);
             }
         }
         if self.scan.full.is_empty() {

@@ -62,25 +62,18 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
     let given = again(&args.again);
     let folder = runs::folder(&args.again.runs);
-    let path = match &args.run {
-        Some(run) => runs::find(&folder, run)?,
-        None => {
-            let connection = resolved(&given, None)?.connect(given.connect).await?;
-            runs::latest(&folder, &connection.instance)?
-        }
+    let path = if let Some(run) = &args.run {
+        runs::find(&folder, run)?
+    } else {
+        let connection = resolved(&given, None)?.connect(given.connect).await?;
+        runs::latest(&folder, &connection.instance)?
     };
     old_run(&given, &path, screen, false, |_| Ok(())).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
-const RETRIED: [Outcome; 6] = [
-    Outcome::NotFound,
-    Outcome::Ambiguous,
-    Outcome::TooLarge,
-    Outcome::Blocked,
-    Outcome::Drifted,
-    Outcome::Failed,
-];
+const RETRIED: [Outcome; 6] =
+    [Outcome::NotFound, Outcome::Ambiguous, Outcome::TooLarge, Outcome::Blocked, Outcome::Drifted, Outcome::Failed];
 
 pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Problem> {
     let outcomes = if args.only.is_empty() { RETRIED.to_vec() } else { args.only.clone() };
@@ -129,7 +122,7 @@ pub(super) fn chosen<'j>(
 ) -> Result<Option<ChosenInstance<'j>>, Problem> {
     let config = |e| Problem::of(Exit::Usage, "config", &e);
     let job = job.map(|name| jobs.job(name)).transpose().map_err(config)?;
-    let named = args.instance.as_deref().or(job.as_ref().and_then(|job| job.instance()));
+    let named = args.instance.as_deref().or(job.as_ref().and_then(crate::settings::Job::instance));
     jobs.instance(named).map_err(config)
 }
 
@@ -161,10 +154,10 @@ async fn new_run(
     let connection = resolved.connect(given.connect).await?;
     let (path, handle) = place_of(place)?;
     let head = new_head(spec, &mapping, &connection, goal, &path);
-    let run = RunFile::create(&path, head)?;
+    let run = RunFile::create(&path, &head)?;
     let accepted = accepted(given, jobs.as_ref(), input_args.job.as_deref())?;
     let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, mapping.notices()) };
-    drive.to_the_end(Some((&mut source, &mapping)), detailed).await
+    drive.run_to_the_end(Some((&mut source, &mapping)), detailed).await
 }
 
 /// The outcomes that count as fine: those that were typed, and the job's own.
@@ -257,7 +250,7 @@ async fn old_run(
     }
     let handle = path.to_string_lossy().into_owned();
     let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, notices) };
-    drive.to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
+    drive.run_to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
 }
 
 /// The source of a run whose staging was cut off.
