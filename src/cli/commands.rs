@@ -173,13 +173,12 @@ fn accepted(given: &Given<'_>, jobs: Option<&Jobs>, job: Option<&str>) -> Result
 /// Where a new run goes, and what to type for it.
 fn place_of(place: &PlaceArgs) -> Result<(PathBuf, String), Problem> {
     if let Some(path) = &place.run_file {
-        return Ok((path.clone(), path.to_string_lossy().into_owned()));
+        return Ok((path.clone(), runs::handle(path)));
     }
     let folder = runs::folder(&place.runs);
     folder.prepare()?;
-    let id = new_id();
-    let path = folder.path_of(&id);
-    let handle = if place.runs.runs_dir.is_some() { path.to_string_lossy().into_owned() } else { id };
+    let path = folder.path_of(&new_id());
+    let handle = runs::handle(&path);
     Ok((path, handle))
 }
 
@@ -248,7 +247,7 @@ async fn old_run(
     if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
         notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
     }
-    let handle = path.to_string_lossy().into_owned();
+    let handle = runs::handle(path);
     let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, notices) };
     drive.run_to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
 }

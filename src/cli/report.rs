@@ -72,7 +72,9 @@ fn write(
     destination: Destination,
 ) -> Result<(), ReportError> {
     let telling = || Telling { show_private: screen.shows_private(), handle: args.run.clone(), ..Telling::default() };
-    match args.format {
+    // A program that asks for JSON and for no format in particular does not want a page for people.
+    let format = if screen.is_json() && args.format == ReportFormat::Text { ReportFormat::Json } else { args.format };
+    match format {
         ReportFormat::Csv => rows(run, out, destination),
         ReportFormat::Failed => failed(run, out, destination),
         ReportFormat::Json => Ok(json::write(&mut &mut *out, &told::summary(run, &telling())?)?),
