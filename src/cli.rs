@@ -51,23 +51,23 @@ fn run(command: Command, screen: &Screen) -> Result<Exit, Problem> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "metapatch", &mut script);
-            print(screen, &String::from_utf8_lossy(&script))
+            Ok(print(screen, &String::from_utf8_lossy(&script)))
         }
         Command::Man => {
             let mut page = Vec::new();
             // Writing to memory cannot fail.
             let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            print(screen, &String::from_utf8_lossy(&page))
+            Ok(print(screen, &String::from_utf8_lossy(&page)))
         }
-        Command::Schema => print(screen, &format!("{:#}\n", crate::settings::json_schema())),
+        Command::Schema => Ok(print(screen, &format!("{:#}\n", crate::settings::json_schema()))),
         command => in_runtime(command, screen),
     }
 }
 
-fn print(screen: &Screen, text: &str) -> Result<Exit, Problem> {
+fn print(screen: &Screen, text: &str) -> Exit {
     // A reader that has seen enough closes the pipe, which is no failure.
     let _ = screen.print(text);
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {

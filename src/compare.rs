@@ -4,10 +4,13 @@
 //! worked out anew each time, from what the latest answer holds and all of its rows found so far, so that it does not
 //! matter which identity came up first. After this phase the run file is the plan.
 
+mod answers;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio::task::JoinSet;
 
+use self::answers::Answers;
 use crate::change::{Change, fold};
 use crate::event::{Event, Phase, Progress};
 use crate::guard::Forbid;
@@ -20,7 +23,7 @@ use crate::retry::Failure;
 use crate::run_file::NewChange;
 use crate::spec::{Duplicates, Spec};
 use crate::stop::Urgency;
-use crate::target::{Batch, Match, Target, User};
+use crate::target::{Batch, Target, User};
 
 /// How many reads are under way at once. The client bounds their bytes; more would not be faster, since ten reads
 /// compare a thousand users.
@@ -94,18 +97,18 @@ impl Scan {
         }
     }
 
-    fn add(&mut self, row: u64, identity: Identity) {
-        if self.asked.contains_key(&identity) {
+    fn add(&mut self, row: u64, identity: &Identity) {
+        if self.asked.contains_key(identity) {
             return;
         }
         self.asked.insert(identity.clone(), row);
         let kind = identity.kind();
         let fresh = || Asked { first_row: row, batch: Batch::new(kind) };
         let asked = self.building.entry(kind).or_insert_with(fresh);
-        if !asked.batch.try_push(&identity) {
+        if !asked.batch.try_push(identity) {
             self.full.push_back(std::mem::replace(asked, fresh()));
             // An empty batch takes any identity.
-            let _ = asked.batch.try_push(&identity);
+            let _ = asked.batch.try_push(identity);
         }
     }
 
@@ -172,7 +175,7 @@ impl<T: Target> Comparing<'_, '_, T> {
             self.scan.exhausted = rows.len() < CHUNK;
             for pending in rows {
                 self.scan.next_row = pending.row + 1;
-                self.scan.add(pending.row, pending.identity);
+                self.scan.add(pending.row, &pending.identity);
             }
         }
         if self.scan.full.is_empty() {
@@ -363,93 +366,5 @@ impl Verdict {
             return Self::of(Outcome::TooLarge, "field_too_large", message);
         }
         Self { change: Some(change), ..plain(Outcome::Planned, None) }
-    }
-}
-
-/// Why an identity has no single user.
-enum Miss {
-    Nobody(IdentityKind),
-    OnlyUnverified(IdentityKind),
-    Several(IdentityKind, usize),
-}
-
-impl Miss {
-    const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Nobody(_) | Self::OnlyUnverified(_) => Outcome::NotFound,
-            Self::Several(..) => Outcome::Ambiguous,
-        }
-    }
-
-    const fn code(&self) -> &'static str {
-        match self {
-            Self::Nobody(_) => "no_such_user",
-            Self::OnlyUnverified(_) => "unverified",
-            Self::Several(..) => "several_users",
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Nobody(kind) => format!("no user has this {kind}"),
-            Self::OnlyUnverified(kind) => {
-                format!("a user has this {kind}, but has not verified it; --allow-unverified accepts that")
-            }
-            Self::Several(kind, n) => format!("{n} users have this {kind}; name them by user_id"),
-        }
-    }
-}
-
-/// The users of one answer, by what was asked for.
-struct Answers {
-    kind: IdentityKind,
-    /// For each identifier, in the form in which they are compared: the users that have it, and how surely.
-    by_value: HashMap<String, Vec<(usize, Match)>>,
-}
-
-impl Answers {
-    /// Sorts an answer, and refuses it as a whole if it holds users that nobody asked for.
-    fn new(kind: IdentityKind, asked: &[Identity], users: &[User]) -> Result<Self, Abort> {
-        let mut by_value: HashMap<String, Vec<(usize, Match)>> =
-            asked.iter().map(|identity| (kind.comparable(identity.value()).into_owned(), Vec::new())).collect();
-        let mut seen = HashSet::new();
-        for (index, user) in users.iter().enumerate().filter(|(_, user)| seen.insert(&user.id)) {
-            let mut answers = false;
-            for value in identifiers(user, kind) {
-                let Some(holders) = by_value.get_mut(kind.comparable(value).as_ref()) else { continue };
-                answers = true;
-                if holders.last().is_none_or(|(last, _)| *last != index) {
-                    holders.push((index, user.answers_to(kind, value)));
-                }
-            }
-            if !answers {
-                return Err(Abort::FilterIgnored { user_id: user.id.clone(), kind: kind.name() });
-            }
-        }
-        Ok(Self { kind, by_value })
-    }
-
-    fn user_of(&self, identity: &Identity, allow_unverified: bool) -> Result<usize, Miss> {
-        let holders = self.by_value.get(self.kind.comparable(identity.value()).as_ref()).map_or(&[][..], Vec::as_slice);
-        let having = |how: Match| holders.iter().filter(move |(_, held)| *held == how).map(|(user, _)| *user);
-        let (sure, unsure) = (having(Match::Yes).count(), having(Match::Unverified).count());
-        match (sure, unsure) {
-            (0, 0) => Err(Miss::Nobody(self.kind)),
-            (0, _) if !allow_unverified => Err(Miss::OnlyUnverified(self.kind)),
-            (1, _) => having(Match::Yes).next().ok_or(Miss::Nobody(self.kind)),
-            (0, 1) => having(Match::Unverified).next().ok_or(Miss::Nobody(self.kind)),
-            (0, n) | (n, _) => Err(Miss::Several(self.kind, n)),
-        }
-    }
-}
-
-/// All identifiers of a kind that a user has.
-fn identifiers(user: &User, kind: IdentityKind) -> Vec<&str> {
-    match kind {
-        IdentityKind::UserId => vec![&user.id],
-        IdentityKind::ExternalId => user.external_id.as_deref().into_iter().collect(),
-        IdentityKind::Username => user.username.as_deref().into_iter().collect(),
-        IdentityKind::EmailAddress => user.email_addresses.iter().map(|a| a.value.as_str()).collect(),
-        IdentityKind::PhoneNumber => user.phone_numbers.iter().map(|a| a.value.as_str()).collect(),
     }
 }

@@ -27,10 +27,10 @@ pub async fn read<T: Target>(api: &Api<T>, batch: Batch) -> Result<Vec<Answer>, 
     let mut parts = vec![batch];
     while let Some(batch) = parts.pop() {
         match read_patiently(api, &batch).await {
-            Ok((_, users)) if is_cut_off(&batch, &users) => parts.extend(halves(batch)),
+            Ok((_, users)) if is_cut_off(&batch, &users) => parts.extend(halves(&batch)),
             Ok((sent, users)) => answers.push(Answer { batch, sent, users: Ok(users) }),
             Err(failure) if !is_about_the_batch(&failure) => return Err(failure),
-            Err(_) if batch.values().len() > 1 => parts.extend(halves(batch)),
+            Err(_) if batch.values().len() > 1 => parts.extend(halves(&batch)),
             Err(failure) => answers.push(Answer { batch, sent: Instant::now(), users: Err(failure) }),
         }
     }
@@ -80,7 +80,7 @@ fn is_about_the_batch(failure: &Failure) -> bool {
     matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge | FailureKind::NotFound)
 }
 
-fn halves(batch: Batch) -> [Batch; 2] {
+fn halves(batch: &Batch) -> [Batch; 2] {
     let (kind, mut values) = (batch.kind(), batch.values().to_vec());
     let rest = values.split_off(values.len() / 2);
     [Batch::of(kind, rest), Batch::of(kind, values)]

@@ -255,6 +255,7 @@ pub(crate) struct ConnectArgs {
     /// An instance of the configuration
     #[arg(long, value_name = "NAME")]
     pub(crate) instance: Option<String>,
+    #[expect(clippy::doc_markdown, reason = "it is a help text, where an address stands as it is")]
     /// The API's address [env: CLERK_API_URL] [default: https://api.clerk.com]
     #[arg(long, value_name = "URL")]
     pub(crate) api_url: Option<String>,

@@ -89,7 +89,8 @@ fn specs(args: &CheckArgs, jobs: Option<&Jobs>) -> Vec<(String, Result<Spec, Pro
         (format!("job {name}"), spec.map_err(|e| Problem::of(Exit::Usage, "config", &e)))
     };
     // What is wrong with the jobs themselves has been said already.
-    jobs.map(|jobs| jobs.names().map(|name| of(jobs, name)).filter(|(_, spec)| spec.is_ok()).collect()).unwrap_or_default()
+    jobs.map(|jobs| jobs.names().map(|name| of(jobs, name)).filter(|(_, spec)| spec.is_ok()).collect())
+        .unwrap_or_default()
 }
 
 fn check_source(name: &str, spec: &Spec) -> Vec<Finding> {

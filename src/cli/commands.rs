@@ -62,25 +62,18 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
     let given = again(&args.again);
     let folder = runs::folder(&args.again.runs);
-    let path = match &args.run {
-        Some(run) => runs::find(&folder, run)?,
-        None => {
-            let connection = resolved(&given, None)?.connect(given.connect).await?;
-            runs::latest(&folder, &connection.instance)?
-        }
+    let path = if let Some(run) = &args.run {
+        runs::find(&folder, run)?
+    } else {
+        let connection = resolved(&given, None)?.connect(given.connect).await?;
+        runs::latest(&folder, &connection.instance)?
     };
     old_run(&given, &path, screen, false, |_| Ok(())).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
-const RETRIED: [Outcome; 6] = [
-    Outcome::NotFound,
-    Outcome::Ambiguous,
-    Outcome::TooLarge,
-    Outcome::Blocked,
-    Outcome::Drifted,
-    Outcome::Failed,
-];
+const RETRIED: [Outcome; 6] =
+    [Outcome::NotFound, Outcome::Ambiguous, Outcome::TooLarge, Outcome::Blocked, Outcome::Drifted, Outcome::Failed];
 
 pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Problem> {
     let outcomes = if args.only.is_empty() { RETRIED.to_vec() } else { args.only.clone() };
@@ -129,7 +122,7 @@ pub(super) fn chosen<'j>(
 ) -> Result<Option<ChosenInstance<'j>>, Problem> {
     let config = |e| Problem::of(Exit::Usage, "config", &e);
     let job = job.map(|name| jobs.job(name)).transpose().map_err(config)?;
-    let named = args.instance.as_deref().or(job.as_ref().and_then(|job| job.instance()));
+    let named = args.instance.as_deref().or(job.as_ref().and_then(crate::settings::Job::instance));
     jobs.instance(named).map_err(config)
 }
 
@@ -161,10 +154,10 @@ async fn new_run(
     let connection = resolved.connect(given.connect).await?;
     let (path, handle) = place_of(place)?;
     let head = new_head(spec, &mapping, &connection, goal, &path);
-    let run = RunFile::create(&path, head)?;
+    let run = RunFile::create(&path, &head)?;
     let accepted = accepted(given, jobs.as_ref(), input_args.job.as_deref())?;
     let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, mapping.notices()) };
-    drive.to_the_end(Some((&mut source, &mapping)), detailed).await
+    drive.run_to_the_end(Some((&mut source, &mapping)), detailed).await
 }
 
 /// The outcomes that count as fine: those that were typed, and the job's own.
@@ -180,13 +173,12 @@ fn accepted(given: &Given<'_>, jobs: Option<&Jobs>, job: Option<&str>) -> Result
 /// Where a new run goes, and what to type for it.
 fn place_of(place: &PlaceArgs) -> Result<(PathBuf, String), Problem> {
     if let Some(path) = &place.run_file {
-        return Ok((path.clone(), path.to_string_lossy().into_owned()));
+        return Ok((path.clone(), runs::handle(path)));
     }
     let folder = runs::folder(&place.runs);
     folder.prepare()?;
-    let id = new_id();
-    let path = folder.path_of(&id);
-    let handle = if place.runs.runs_dir.is_some() { path.to_string_lossy().into_owned() } else { id };
+    let path = folder.path_of(&new_id());
+    let handle = runs::handle(&path);
     Ok((path, handle))
 }
 
@@ -255,9 +247,9 @@ async fn old_run(
     if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
         notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
     }
-    let handle = path.to_string_lossy().into_owned();
+    let handle = runs::handle(path);
     let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, notices) };
-    drive.to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
+    drive.run_to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
 }
 
 /// The source of a run whose staging was cut off.

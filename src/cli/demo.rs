@@ -31,7 +31,10 @@ pub(super) async fn demo(args: &DemoArgs, screen: &Screen) -> Result<Exit, Probl
     let key = put(&folder, "key", KEY)?;
     let typed = Typed { url: sandbox.url().to_owned(), key, runs: folder.join("runs"), args };
 
-    step(screen, &format!("A sandbox of Clerk's Backend API with {} is at {}", count(USERS.into(), "user"), sandbox.url()));
+    step(
+        screen,
+        &format!("A sandbox of Clerk's Backend API with {} is at {}", count(USERS.into(), "user"), sandbox.url()),
+    );
     step(screen, "metapatch plan roles.csv");
     typed.plan(&rows, screen).await?;
     let run = typed.latest_run()?;
@@ -80,9 +83,7 @@ fn faults() -> Vec<Fault> {
 /// A new folder that only its user can look into.
 fn folder(args: &DemoArgs) -> Result<PathBuf, Problem> {
     let named = args.dir.clone();
-    let path = named.unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("metapatch-demo-{:08x}", fastrand::u32(..)))
-    });
+    let path = named.unwrap_or_else(|| std::env::temp_dir().join(format!("metapatch-demo-{:08x}", fastrand::u32(..))));
     crate::run_file::Folder::new(path.clone()).prepare()?;
     // Reports and the run file say where they are; that should work from anywhere.
     std::path::absolute(&path).map_err(|e| Problem::of(Exit::Usage, "demo", &e))

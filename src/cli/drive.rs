@@ -60,7 +60,7 @@ enum Answer {
 
 impl Drive<'_> {
     /// Does whatever is left of the run, tells it, and gives the exit code.
-    pub(super) async fn to_the_end(
+    pub(super) async fn run_to_the_end(
         mut self,
         rows: Option<(&mut Source, &Mapping)>,
         detailed: bool,
@@ -257,11 +257,7 @@ impl Stopped {
     }
 
     fn state(&self) -> (State, Option<String>) {
-        if self.stays_planned {
-            (State::Planned, None)
-        } else {
-            (State::Aborted, Some(self.problem.message.clone()))
-        }
+        if self.stays_planned { (State::Planned, None) } else { (State::Aborted, Some(self.problem.message.clone())) }
     }
 }
 

@@ -70,12 +70,20 @@ impl Screen {
 
     /// The end of a command that only plans.
     pub(super) fn plan(&self, summary: &Summary) -> io::Result<()> {
-        if self.json { json::write(&mut io::stdout().lock(), summary) } else { self.print(&text::plan(summary, self.look)) }
+        if self.json {
+            json::write(&mut io::stdout().lock(), summary)
+        } else {
+            self.print(&text::plan(summary, self.look))
+        }
     }
 
     /// The end of a command that applies.
     pub(super) fn ending(&self, summary: &Summary) -> io::Result<()> {
-        if self.json { json::write(&mut io::stdout().lock(), summary) } else { self.print(&text::ending(summary, self.look)) }
+        if self.json {
+            json::write(&mut io::stdout().lock(), summary)
+        } else {
+            self.print(&text::ending(summary, self.look))
+        }
     }
 
     /// Data for people.

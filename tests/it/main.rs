@@ -3,3 +3,4 @@
 mod hostile;
 mod large;
 mod sandbox;
+mod tidy;
