@@ -311,7 +311,8 @@ impl<T: Target> Comparing<'_, '_, T> {
             self.work.notice(ROUNDED);
         }
         let allowed = |name: &str| self.work.pacing.allow.iter().any(|allow| allow == name || allow == "forbid");
-        let forbid = self.spec.guards.forbid.iter().find(|forbid| !allowed(&forbid.name()) && forbid.blocks(&change));
+        let forbid =
+            self.spec.guards.forbid.iter().find(|forbid| !allowed(&forbid.name()) && forbid.blocks(&before, &change));
         Ok(Verdict::on(change, forbid))
     }
 }
