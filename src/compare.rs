@@ -4,7 +4,7 @@
 //! worked out anew each time, from what the latest answer holds and all of its rows found so far, so that it does not
 //! matter which identity came up first. After this phase the run file is the plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio::task::JoinSet;
 
@@ -76,7 +76,7 @@ struct Asked {
 struct Scan {
     next_row: u64,
     exhausted: bool,
-    building: HashMap<IdentityKind, Asked>,
+    building: BTreeMap<IdentityKind, Asked>,
     full: Vec<Asked>,
     /// The identities in a batch, so that none is asked for twice at a time.
     asked: HashSet<Identity>,
@@ -89,7 +89,7 @@ impl Scan {
         Self {
             next_row: row,
             exhausted: false,
-            building: HashMap::new(),
+            building: BTreeMap::new(),
             full: Vec::new(),
             asked: HashSet::new(),
             under_way: Vec::new(),
@@ -259,10 +259,10 @@ impl<T: Target> Comparing<'_, '_, T> {
         for identity in identities {
             self.work.run.assign(identity, number)?;
         }
-        if self.refuse_duplicates(number)? {
-            return Ok(());
-        }
-        let verdict = self.judge(user, number)?;
+        let verdict = match self.refuse_duplicates(number)? {
+            Some(verdict) => verdict,
+            None => self.judge(user, number)?,
+        };
         self.next_user = self.next_user.max(number + 1);
         match existing {
             Some(existing) => self.progress.tally.shift(existing.outcome, verdict.outcome),
@@ -284,14 +284,14 @@ impl<T: Target> Comparing<'_, '_, T> {
         Ok(())
     }
 
-    /// Rejects all rows of a user whom several rows speak of, where that was asked for.
-    fn refuse_duplicates(&mut self, user: i64) -> Result<bool, Abort> {
+    /// Rejects all rows of a user whom several rows speak of, where that was asked for. The user itself is kept, so
+    /// that a row which is found to speak of it later is rejected with them.
+    fn refuse_duplicates(&mut self, user: i64) -> Result<Option<Verdict>, Abort> {
         if self.spec.duplicates == Duplicates::Fold || self.work.run.patches_of(user)?.len() < 2 {
-            return Ok(false);
+            return Ok(None);
         }
         self.work.run.reject_rows_of(user, "duplicate_user", DUPLICATE)?;
-        self.work.run.remove_change(user)?;
-        Ok(true)
+        Ok(Some(Verdict::of(Outcome::Rejected, "duplicate_user", DUPLICATE)))
     }
 
     /// Works out what would become of a user.
