@@ -153,7 +153,7 @@ impl World {
             (ends, state.latency_ms)
         };
         if ends {
-            self.stands_still.notify_one();
+            self.stands_still.notify_waiters();
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=latency) / 2)).await;
