@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -247,16 +247,21 @@ impl Run {
         let (sender, ended) = mpsc::channel();
         let mut out = child.stdout.take().expect("is piped");
         let mut err = child.stderr.take().expect("is piped");
+        let said: Said = Arc::default();
+        let saying = Arc::clone(&said);
         thread::spawn(move || {
             let reading = thread::spawn(move || {
-                let mut bytes = Vec::new();
-                err.read_to_end(&mut bytes).map(|_| bytes)
+                let mut piece = [0; 4096];
+                while let Ok(n @ 1..) = err.read(&mut piece) {
+                    saying.lock().expect("is whole").extend(&piece[..n]);
+                }
             });
             let mut bytes = Vec::new();
             out.read_to_end(&mut bytes).expect("is read");
-            let _ = sender.send((bytes, reading.join().expect("reads").expect("is read")));
+            reading.join().expect("reads");
+            let _ = sender.send(bytes);
         });
-        Running { child, args: self.args, ended }
+        Running { child, args: self.args, ended, said }
     }
 }
 
@@ -264,10 +269,33 @@ impl Run {
 pub(crate) struct Running {
     child: Child,
     args: Vec<String>,
-    ended: mpsc::Receiver<(Vec<u8>, Vec<u8>)>,
+    ended: mpsc::Receiver<Vec<u8>>,
+    /// What standard error holds so far.
+    said: Said,
 }
 
+type Said = Arc<Mutex<Vec<u8>>>;
+
 impl Running {
+    /// Waits until standard error holds a text.
+    pub(crate) fn wait_for(&self, what: &str) {
+        let began = Instant::now();
+        while !holds(&self.said.lock().expect("is whole"), what) {
+            assert!(began.elapsed() < PATIENCE, "never said {what:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the rows of a new run are being put down.
+    pub(crate) fn wait_for_run(&self, world: &World) {
+        let began = Instant::now();
+        let being_written = |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
+        while !world.run_files().iter().any(being_written) {
+            assert!(began.elapsed() < PATIENCE, "no rows are put down");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Sends a signal such as `INT`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
@@ -276,10 +304,11 @@ impl Running {
     }
 
     pub(crate) fn wait(mut self) -> Output {
-        let Ok((stdout, stderr)) = self.ended.recv_timeout(PATIENCE) else {
+        let Ok(stdout) = self.ended.recv_timeout(PATIENCE) else {
             let _ = self.child.kill();
             panic!("{:?} hangs", self.args);
         };
+        let stderr = std::mem::take(&mut *self.said.lock().expect("is whole"));
         let code = self.child.wait().expect("ends").code();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("is UTF-8");
         let output = Output { stdout: text(stdout), stderr: text(stderr), code, args: self.args };
