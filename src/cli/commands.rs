@@ -56,7 +56,7 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
         return new_run(&given, &args.input, &args.place, Goal::Apply, false, screen).await;
     };
     let path = runs::find(&runs::folder(&args.place.runs), run)?;
-    old_run(&given, &path, screen, |run| run.update_head(|head| head.goal = Goal::Apply)).await
+    old_run(&given, &path, screen, Onward::Apply).await
 }
 
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
@@ -69,7 +69,7 @@ pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, P
             runs::latest(&folder, &connection.instance)?
         }
     };
-    old_run(&given, &path, screen, |_| Ok(())).await
+    old_run(&given, &path, screen, Onward::AsItIs).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
@@ -89,7 +89,7 @@ pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Pro
         return Err(Problem::usage(format!("`{outcome}` cannot be tried again; expected some of {names}")));
     }
     let path = runs::find(&runs::folder(&args.again.runs), &args.run)?;
-    old_run(&again(&args.again), &path, screen, |run| run.retry(&outcomes).map(|_| ())).await
+    old_run(&again(&args.again), &path, screen, Onward::Retry(&outcomes)).await
 }
 
 fn again(args: &AgainArgs) -> Given<'_> {
@@ -215,17 +215,38 @@ fn fingerprint(spec: &Spec) -> Option<String> {
     Some(format!("{} bytes, {} ns", found.len(), changed.as_nanos()))
 }
 
-/// Goes on with a run that exists, once `prepare` has made it ready.
-async fn old_run(
-    given: &Given<'_>,
-    path: &Path,
-    screen: &Screen,
-    prepare: impl FnOnce(&mut RunFile) -> crate::run_file::Result<()>,
-) -> Result<Exit, Problem> {
+/// How a run that exists goes on.
+#[derive(Debug, Clone, Copy)]
+enum Onward<'o> {
+    /// Towards the goal it has.
+    AsItIs,
+    /// Until it is applied, whatever its goal was.
+    Apply,
+    /// With these outcomes tried again.
+    Retry(&'o [Outcome]),
+}
+
+impl Onward<'_> {
+    /// Whether that will write.
+    fn writes(self, head: &Head) -> bool {
+        matches!(self, Self::Apply) || head.goal == Goal::Apply
+    }
+
+    fn prepare(self, run: &mut RunFile) -> crate::run_file::Result<()> {
+        match self {
+            Self::AsItIs => Ok(()),
+            Self::Apply => run.update_head(|head| head.goal = Goal::Apply),
+            Self::Retry(outcomes) => run.retry(outcomes).map(|_| ()),
+        }
+    }
+}
+
+/// Goes on with a run that exists.
+async fn old_run(given: &Given<'_>, path: &Path, screen: &Screen, onward: Onward<'_>) -> Result<Exit, Problem> {
     let jobs = jobs(given.connect, None)?;
     let seen = RunFile::open_to_read(path)?;
     let job = seen.head().spec.job.clone();
-    let writes = seen.head().goal == Goal::Apply;
+    let writes = onward.writes(seen.head());
     drop(seen);
     let resolved = resolved(given, jobs.as_ref().map(|jobs| (jobs, job.as_deref())))?;
     if writes {
@@ -234,7 +255,7 @@ async fn old_run(
     let connection = resolved.connect(given.connect).await?;
     let mut run = RunFile::open(path)?;
     connection.check(run.head())?;
-    prepare(&mut run)?;
+    onward.prepare(&mut run)?;
     let mut staged_again = restage(&run)?;
     let mut notices = Vec::new();
     if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
