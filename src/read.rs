@@ -75,9 +75,11 @@ fn is_cut_off(batch: &Batch, users: &[User]) -> bool {
     !batch.kind().is_unique() && users.len() >= MAX_PAGE && batch.values().len() > 1
 }
 
-/// Whether another batch might be answered.
+/// Whether another batch might be answered: what was asked for is refused, rather than asking at this address at all,
+/// as a redirect does. Halving the batch would then send two requests for every user.
 fn is_about_the_batch(failure: &Failure) -> bool {
-    matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge | FailureKind::NotFound)
+    let is_final = matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge | FailureKind::NotFound);
+    is_final && failure.status.is_none_or(|status| matches!(status, 400 | 413 | 414 | 422 | 431))
 }
 
 fn halves(batch: Batch) -> [Batch; 2] {
