@@ -295,7 +295,7 @@ impl Change {
             let Value::Object(mut members) = touch else {
                 return Err(refuse("expected a touched path"));
             };
-            let path = members.get("path").and_then(Value::as_str).and_then(|path| path.parse().ok());
+            let path = members.get("path").and_then(Value::as_str).and_then(|path| Path::parse_stored(path).ok());
             let existed = members.get("existed").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
             let (Some(path), Some(existed)) = (path, existed) else {
                 return Err(refuse("expected a touched path with `path` and `existed`"));
