@@ -148,6 +148,8 @@ impl Drive<'_> {
             return Ok(true);
         }
         self.screen.preview(&summary);
+        // The preview has said them, which is once.
+        self.notices.clear();
         if self.yes || !self.run.head().instance.live {
             return Ok(true);
         }

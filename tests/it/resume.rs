@@ -169,6 +169,21 @@ fn an_interrupted_standard_input_cannot_be_read_again_and_says_so() {
 }
 
 #[test]
+fn a_wait_for_standard_input_can_be_interrupted() {
+    let world = World::new().users(3).start();
+    let mut running =
+        world.command(["apply", "-", "--input-format", "csv", "--progress", "json"]).stdin_that_stays_open().spawn();
+    running.type_in(&format!("user_id,public.role\n{},x\n", id(0)));
+    running.wait_for("started");
+    for said in ["stopping: ", "stopping at once"] {
+        running.signal("INT");
+        running.wait_for(said);
+    }
+    running.wait().ended(130);
+    assert_eq!(world.sandbox.truth().patches, 0);
+}
+
+#[test]
 fn retry_compares_anew_and_leaves_what_ended_well() {
     let world = slow(3);
     world.sandbox.delete_user(&id(1));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ const PACED: [&str; 4] = ["plan", "apply", "resume", "retry"];
 pub(crate) struct World {
     // Dropped before the runtime it runs on.
     pub(crate) sandbox: Sandbox,
-    runtime: tokio::runtime::Runtime,
+    _runtime: tokio::runtime::Runtime,
     dir: TempDir,
 }
 
@@ -72,7 +72,7 @@ impl Builder {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let sandbox = runtime.block_on(sandbox::start(self.config)).expect("a sandbox");
-        World { sandbox, runtime, dir }
+        World { sandbox, _runtime: runtime, dir }
     }
 }
 
@@ -80,11 +80,6 @@ impl World {
     /// The folder that commands run in.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
-    }
-
-    /// The runtime the sandbox runs on.
-    pub(crate) fn runtime(&self) -> &tokio::runtime::Runtime {
-        &self.runtime
     }
 
     /// Puts a file into the folder.
@@ -115,7 +110,7 @@ impl World {
         if PACED.contains(&verb) && !args.iter().any(|arg| arg == "--rate") {
             command.args(["--rate", "100000/1s", "--user-rate", "100000/1s"]);
         }
-        Run { command, args, stdin: Vec::new() }
+        Run { command, args, stdin: Some(Vec::new()) }
     }
 
     /// Runs a command to its end.
@@ -214,12 +209,19 @@ pub(crate) fn holds(bytes: &[u8], what: &str) -> bool {
 pub(crate) struct Run {
     command: Command,
     args: Vec<String>,
-    stdin: Vec<u8>,
+    /// `None` is an input that nobody writes to and nobody closes.
+    stdin: Option<Vec<u8>>,
 }
 
 impl Run {
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = bytes.into();
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Leaves standard input open, to be typed into.
+    pub(crate) fn stdin_that_stays_open(mut self) -> Self {
+        self.stdin = None;
         self
     }
 
@@ -241,9 +243,12 @@ impl Run {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary starts");
         let mut stdin = child.stdin.take().expect("is piped");
-        let bytes = std::mem::take(&mut self.stdin);
-        // A command that reads nothing closes it, which is fine.
-        thread::spawn(move || stdin.write_all(&bytes));
+        let mut held = None;
+        match self.stdin.take() {
+            // A command that reads nothing closes it, which is fine.
+            Some(bytes) => drop(thread::spawn(move || stdin.write_all(&bytes))),
+            None => held = Some(stdin),
+        }
         let (sender, ended) = mpsc::channel();
         let mut out = child.stdout.take().expect("is piped");
         let mut err = child.stderr.take().expect("is piped");
@@ -261,7 +266,7 @@ impl Run {
             reading.join().expect("reads");
             let _ = sender.send(bytes);
         });
-        Running { child, args: self.args, ended, said }
+        Running { child, args: self.args, ended, said, stdin: held }
     }
 }
 
@@ -272,11 +277,17 @@ pub(crate) struct Running {
     ended: mpsc::Receiver<Vec<u8>>,
     /// What standard error holds so far.
     said: Said,
+    stdin: Option<ChildStdin>,
 }
 
 type Said = Arc<Mutex<Vec<u8>>>;
 
 impl Running {
+    /// Writes to a standard input that stays open.
+    pub(crate) fn type_in(&mut self, text: &str) {
+        self.stdin.as_mut().expect("stays open").write_all(text.as_bytes()).expect("is read");
+    }
+
     /// Waits until standard error holds a text.
     pub(crate) fn wait_for(&self, what: &str) {
         let began = Instant::now();
