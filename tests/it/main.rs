@@ -1,6 +1,18 @@
 //! The one integration test binary.
 
+mod apply;
+mod export;
+mod faults;
 mod hostile;
+mod hostile_api;
+mod hostile_e2e;
+mod identities;
+mod jobs;
+mod json;
+mod kill;
 mod large;
+mod output;
+mod resume;
 mod sandbox;
 mod tidy;
+mod world;
