@@ -2,5 +2,6 @@
 
 mod hostile;
 mod large;
+mod readme;
 mod sandbox;
 mod tidy;
