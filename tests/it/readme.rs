@@ -109,9 +109,9 @@ fn the_table_of_options_says_which_command_takes_which() {
             named => named.split(", ").collect(),
         };
         for option in options(named) {
-            let takes = by_command.iter().filter(|(_, options)| options.contains(&option));
-            let takes: BTreeSet<&str> = takes.map(|(command, _)| command.as_str()).collect();
-            assert_eq!(takes, takers.iter().copied().collect(), "who takes {option}");
+            let having = by_command.iter().filter(|(_, options)| options.contains(&option));
+            let having: BTreeSet<&str> = having.map(|(command, _)| command.as_str()).collect();
+            assert_eq!(having, takers.iter().copied().collect(), "who takes {option}");
             seen += 1;
         }
     }
