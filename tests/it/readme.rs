@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use metapatch::outcome::Outcome;
+use metapatch::sandbox;
 use metapatch::state::State;
 
 /// Options of other programs that the README names.
@@ -167,4 +168,55 @@ fn every_environment_variable_of_the_help_stands_in_the_readme() {
 fn the_tour_reads_the_file_that_it_shows() {
     let shown = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tour.csv")).expect("is there");
     assert!(readme().contains(&shown), "the README shows fixtures/tour.csv as it is");
+}
+
+/// The tour's commands with what they print, as the README has them: `[…]` stands for what is left out.
+fn tour(readme: &str) -> Vec<(Vec<String>, String)> {
+    let mut steps: Vec<(Vec<String>, String)> = Vec::new();
+    for line in code_lines(readme) {
+        if let Some(typed) = line.strip_prefix("$ ") {
+            steps.push((typed.split_whitespace().map(str::to_owned).collect(), String::new()));
+        } else if let Some((_, printed)) = steps.last_mut() {
+            printed.push_str(line);
+            printed.push('\n');
+        }
+    }
+    steps.retain(|(typed, _)| typed[0] == "metapatch" && typed[1] != "sandbox");
+    steps
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tour_prints_what_the_readme_shows() {
+    let sandbox = sandbox::start(sandbox::Config { users: 100, ..Default::default() }).await.expect("it starts");
+    let folder = tempfile::tempdir().expect("there is room");
+    let (readme, file) = (readme(), concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tour.csv"));
+    let shown_id =
+        readme.split("apply --run ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("is there");
+    let mut id = String::new();
+    let steps = tour(&readme);
+    assert_eq!(steps.len(), 3, "plan, apply and report");
+    for (typed, shown) in steps {
+        let typed = typed[1..].iter().map(|word| word.replace("fixtures/tour.csv", file).replace(shown_id, &id));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metapatch"));
+        command.args(typed).current_dir(folder.path()).env_remove("METAPATCH_RUNS_DIR");
+        command.env("CLERK_API_URL", sandbox.url()).env("CLERK_SECRET_KEY", "sk_test_sandbox");
+        let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it ran").expect("it starts");
+        let printed = String::from_utf8(ran.stdout).expect("output is UTF-8");
+        if let Some(rest) = printed.split("run ").nth(1).filter(|_| id.is_empty()) {
+            id = rest.split_whitespace().next().expect("a run has an id").to_owned();
+        }
+        let host = sandbox.url().trim_start_matches("http://");
+        let printed = printed.replace(host, "127.0.0.1:4010").replace(&id, shown_id);
+        let mut rest = printed.as_str();
+        for part in shown.split("[…]\n") {
+            let at = rest.find(part).unwrap_or_else(|| panic!("the README shows\n{part}\nbut it is\n{printed}"));
+            rest = &rest[at + part.len()..];
+        }
+    }
+    let failed = std::fs::read_to_string(folder.path().join("failed.csv")).expect("the report was written");
+    let shown = code_lines(&readme).into_iter().skip_while(|line| *line != "$ cat failed.csv").skip(1).take(3);
+    for (line, shown) in failed.lines().zip(shown) {
+        assert!(line.starts_with(shown.split("[…]").next().unwrap_or_default()), "{line}");
+    }
+    sandbox.stop().await;
 }
