@@ -129,7 +129,10 @@ fn every_hostile_file_ends_as_its_readme_says() {
 #[test]
 fn a_record_of_more_than_a_mebibyte_stops_the_run_where_it_begins() {
     let world = world();
-    world.write("long.csv", format!("user_id,public.note\nuser_good1,a\nuser_bad,{}\nuser_good2,b\n", "x".repeat(1_200_000)));
+    world.write(
+        "long.csv",
+        format!("user_id,public.note\nuser_good1,a\nuser_bad,{}\nuser_good2,b\n", "x".repeat(1_200_000)),
+    );
     world.ends(3, ["apply", "long.csv"]).says("long.csv, line 3: ");
     world.write("long.ndjson", format!("{{\"user_id\":\"{}\"}}\n", "x".repeat(1_200_000)));
     world.ends(3, ["apply", "long.ndjson"]).says("long.ndjson, line 1: ");
@@ -138,7 +141,8 @@ fn a_record_of_more_than_a_mebibyte_stops_the_run_where_it_begins() {
 
 #[test]
 fn hostile_files_work_the_same_on_standard_input() {
-    for (file, format, code) in [("types.csv", "csv", 1), ("deep.ndjson", "ndjson", 1), ("truncated.csv.gz", "csv", 2)] {
+    for (file, format, code) in [("types.csv", "csv", 1), ("deep.ndjson", "ndjson", 1), ("truncated.csv.gz", "csv", 2)]
+    {
         let bytes = std::fs::read(folder().join(file)).expect("is there");
         world().command(["plan", "-", "--input-format", format]).stdin(bytes).run().ended(code);
     }

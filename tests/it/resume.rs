@@ -143,7 +143,8 @@ fn a_run_is_bound_to_its_instance() {
         world.write("rows.csv", format!("user_id,public.role\n{},x\n", id(0)));
         world.ends(0, ["plan", "rows.csv"]);
         let run = world.last_run();
-        let other = World::new().users(3).with(move |config| (config.seed, config.no_instance) = (2, no_instance)).start();
+        let other =
+            World::new().users(3).with(move |config| (config.seed, config.no_instance) = (2, no_instance)).start();
         for verb in [&["resume"][..], &["apply", "--run"], &["retry"]] {
             let args = verb.iter().copied().chain([run.as_str()]);
             let refused = world.command(args).env("CLERK_API_URL", other.sandbox.url()).run().ended(2);
@@ -160,7 +161,8 @@ fn a_run_is_bound_to_its_instance() {
 #[test]
 fn an_interrupted_standard_input_cannot_be_read_again_and_says_so() {
     let world = World::new().users(3).start();
-    let rows: String = (0..300_000).map(|n| format!("{{\"user_id\":\"user_{n}\",\"public_metadata\":{{\"a\":1}}}}\n")).collect();
+    let rows: String =
+        (0..300_000).map(|n| format!("{{\"user_id\":\"user_{n}\",\"public_metadata\":{{\"a\":1}}}}\n")).collect();
     let running = world.command(["plan", "-", "--input-format", "ndjson"]).stdin(rows).spawn();
     running.wait_for_run(&world);
     running.signal("INT");

@@ -300,7 +300,8 @@ impl Running {
     /// Waits until the rows of a new run are being put down.
     pub(crate) fn wait_for_run(&self, world: &World) {
         let began = Instant::now();
-        let being_written = |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
+        let being_written =
+            |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
         while !world.run_files().iter().any(being_written) {
             assert!(began.elapsed() < PATIENCE, "no rows are put down");
             thread::sleep(Duration::from_millis(1));
