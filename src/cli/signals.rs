@@ -14,9 +14,10 @@ pub(crate) fn listen(stopper: Stopper) {
         loop {
             asked_to_stop().await;
             if stopper.ask("asked to stop") == Urgency::Drain {
+                say_below_bars("stopping: finishing what is under way; once more gives that up, too");
                 continue;
             }
-            super::say("stopping at once; what is under way is settled when the run is resumed");
+            say_below_bars("stopping at once; what is under way is settled when the run is resumed");
             tokio::select! {
                 () = asked_to_stop() => {}
                 () = tokio::time::sleep(GRACE) => {}
@@ -24,6 +25,12 @@ pub(crate) fn listen(stopper: Stopper) {
             end();
         }
     });
+}
+
+/// Says a line with room above and below it on a terminal, where the next drawing of the bars would wipe it out.
+pub(crate) fn say_below_bars(line: &str) {
+    use std::io::IsTerminal as _;
+    if std::io::stderr().is_terminal() { super::say(&format!("\n{line}\n\n")) } else { super::say(line) }
 }
 
 /// Ends the process where it stands, which a run survives. It may wait for ever for a row on standard input, and nothing
