@@ -12,11 +12,13 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::job::{Job, Settled};
 use crate::event::{Event, Phase, Progress};
+use crate::limit::Cause;
 use crate::outcome::Outcome;
 use crate::phase::{Abort, Finish, Work, describe};
 use crate::retry::{Decision, Failure, FailureKind};
@@ -47,6 +49,7 @@ pub async fn apply<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort> {
     let mut applying = Applying {
         queues: Queues::default(),
         tasks: JoinSet::new(),
+        halt: watch::Sender::new(false),
         writes: 0,
         reads: 0,
         echo: Echo::Unseen { without_effect: 0 },
@@ -54,6 +57,7 @@ pub async fn apply<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort> {
         tried: 0,
         failed: 0,
         said_rounded: false,
+        said_waiting: false,
         aborted: None,
         work,
     };
@@ -72,6 +76,8 @@ struct Applying<'a, 'w, T> {
     work: &'a mut Work<'w, T>,
     queues: Queues,
     tasks: JoinSet<Done>,
+    /// Set when nothing more is to be sent; writes that wait for a permit come back unsent.
+    halt: watch::Sender<bool>,
     writes: usize,
     reads: usize,
     echo: Echo,
@@ -79,6 +85,7 @@ struct Applying<'a, 'w, T> {
     tried: u64,
     failed: u64,
     said_rounded: bool,
+    said_waiting: bool,
     /// Why nothing more is sent; what is under way is still recorded.
     aborted: Option<Abort>,
 }
@@ -111,8 +118,8 @@ enum Echo {
 enum Done {
     /// A write, with its answer.
     Write(Box<Job>, Result<User, Failure>),
-    /// A write that was not sent, because the permit came when the comparison had grown too old.
-    TooOld(Box<Job>),
+    /// A write that was not sent: sending was halted, or the permit came when the comparison had grown too old.
+    Unsent(Box<Job>),
     /// Users read again, each with the time it was asked for.
     Read(Vec<Job>, Result<Vec<(Instant, User)>, Failure>),
 }
@@ -127,22 +134,29 @@ impl<T: Target> Applying<'_, '_, T> {
     async fn run(&mut self) -> Result<Finish, Abort> {
         loop {
             let stopping = self.work.is_draining() || self.aborted.is_some();
-            if !stopping {
+            if stopping {
+                self.halt.send_replace(true);
+            } else {
                 self.refill()?;
                 self.wake_delayed();
                 self.send_reads();
                 self.send_writes()?;
             }
-            if self.tasks.is_empty() && (stopping || self.is_done()) {
-                return Ok(if self.is_done() { Finish::Done } else { Finish::Interrupted });
+            if self.is_done() {
+                return Ok(Finish::Done);
+            }
+            // Reads leave nothing behind, so that they can be given up at once.
+            if stopping && self.writes == 0 {
+                return Ok(Finish::Interrupted);
             }
             let wake = self.queues.delayed.first_key_value().map(|((at, _), _)| *at).filter(|_| !stopping);
             let urgency = self.work.stop.urgency();
             tokio::select! {
                 Some(done) = self.tasks.join_next() => self.take(done)?,
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
-                asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
-                    return Ok(Finish::Interrupted);
+                asked = self.work.stop.beyond(urgency) => match asked {
+                    Urgency::Abandon => return Ok(Finish::Interrupted),
+                    _ => self.work.tell_stopping(),
                 },
             }
         }
@@ -212,7 +226,8 @@ impl<T: Target> Applying<'_, '_, T> {
         self.work.run.commit()?;
         self.writes += group.len();
         for job in group {
-            self.tasks.spawn(send::write(self.work.api.clone(), job, self.work.pacing.max_age));
+            let (api, halt) = (self.work.api.clone(), self.halt.subscribe());
+            self.tasks.spawn(send::write(api, job, self.work.pacing.max_age, halt));
         }
         Ok(())
     }
@@ -230,13 +245,31 @@ impl<T: Target> Applying<'_, '_, T> {
         self.progress.requests = self.work.api.sent.snapshot();
         self.progress.in_flight = (self.writes + self.reads) as u64;
         self.work.observer.observe(&Event::Progress(self.progress.clone()));
+        self.tell_waiting();
         Ok(())
+    }
+
+    /// Says that nothing is sent for a while, once each time it comes to that.
+    fn tell_waiting(&mut self) {
+        let closed = self.work.api.limiter.state().closed;
+        if let Some((wait, cause)) = closed.filter(|_| !self.said_waiting) {
+            let reason = match cause {
+                Cause::Read => "the API answered a read with 429",
+                Cause::SeveralUsers => "the API answered writes of several users with 429",
+            };
+            let reason = format!("{reason}, so something else uses this key's limit, too");
+            self.work.observer.observe(&Event::Waiting { reason, wait });
+        }
+        self.said_waiting = closed.is_some();
     }
 
     fn take_one(&mut self, done: Done) -> Result<(), Abort> {
         match done {
-            Done::TooOld(job) => {
+            Done::Unsent(job) => {
                 self.writes -= 1;
+                if !job.may_have_landed {
+                    self.work.run.unsend(job.planned.user, job.attempts)?;
+                }
                 self.queues.stale.push_back(*job);
                 Ok(())
             }
@@ -283,6 +316,8 @@ impl<T: Target> Applying<'_, '_, T> {
             job.attempts += 1;
         }
         job.may_have_landed |= failure.kind == FailureKind::Ambiguous;
+        let detail = format!("{}, attempt {}: {}", job.planned.user_id, job.attempts.max(1), describe(&failure));
+        self.work.observer.observe(&Event::Detail(detail));
         let elapsed = job.first_sent.map(|at| at.elapsed()).unwrap_or_default();
         match self.work.api.policy.decide(&failure, job.attempts.max(1), elapsed, fastrand::f64()) {
             Decision::StopTheRun => {

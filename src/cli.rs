@@ -10,8 +10,10 @@ use self::problem::{Exit, Problem};
 use self::screen::Screen;
 
 mod args;
+mod check;
 mod commands;
 mod connect;
+mod demo;
 mod drive;
 mod input;
 mod problem;
@@ -73,23 +75,23 @@ fn run(command: Command, screen: &Screen) -> Result<Exit, Problem> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "metapatch", &mut script);
-            print(screen, &String::from_utf8_lossy(&script))
+            Ok(print(screen, &String::from_utf8_lossy(&script)))
         }
         Command::Man => {
             let mut page = Vec::new();
             // Writing to memory cannot fail.
             let _ = clap_mangen::Man::new(Cli::command()).render(&mut page);
-            print(screen, &String::from_utf8_lossy(&page))
+            Ok(print(screen, &String::from_utf8_lossy(&page)))
         }
-        Command::Schema => print(screen, &format!("{:#}\n", crate::settings::json_schema())),
+        Command::Schema => Ok(print(screen, &format!("{:#}\n", crate::settings::json_schema()))),
         command => in_runtime(command, screen),
     }
 }
 
-fn print(screen: &Screen, text: &str) -> Result<Exit, Problem> {
+fn print(screen: &Screen, text: &str) -> Exit {
     // A reader that has seen enough closes the pipe, which is no failure.
     let _ = screen.print(text);
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {
@@ -104,7 +106,10 @@ fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {
             Command::Apply(args) => commands::apply(&args, screen).await,
             Command::Resume(args) => commands::resume(&args, screen).await,
             Command::Retry(args) => commands::retry(&args, screen).await,
+            Command::Check(args) => check::check(&args, screen).await,
+            Command::Demo(args) => demo::demo(&args, screen).await,
             Command::Sandbox(args) => sandbox(args).await,
+            // The others need no runtime and have been done.
             _ => Ok(Exit::Done),
         }
     });
@@ -114,10 +119,7 @@ fn in_runtime(command: Command, screen: &Screen) -> Result<Exit, Problem> {
 }
 
 async fn sandbox(args: crate::sandbox::Args) -> Result<Exit, Problem> {
-    let stopped = async {
-        let _ = tokio::signal::ctrl_c().await;
-    };
-    crate::sandbox::serve(args, stopped).await.map_err(|e| Problem::of(Exit::Usage, "sandbox", &e))?;
+    crate::sandbox::serve(args, signals::asked_to_stop()).await.map_err(|e| Problem::of(Exit::Usage, "sandbox", &e))?;
     Ok(Exit::Done)
 }
 

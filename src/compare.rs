@@ -4,10 +4,13 @@
 //! worked out anew each time, from what the latest answer holds and all of its rows found so far, so that it does not
 //! matter which identity came up first. After this phase the run file is the plan.
 
-use std::collections::{HashMap, HashSet};
+mod answers;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio::task::JoinSet;
 
+use self::answers::Answers;
 use crate::change::{Change, fold};
 use crate::event::{Event, Phase, Progress};
 use crate::guard::Forbid;
@@ -20,7 +23,7 @@ use crate::retry::Failure;
 use crate::run_file::NewChange;
 use crate::spec::{Duplicates, Spec};
 use crate::stop::Urgency;
-use crate::target::{Batch, Match, Target, User};
+use crate::target::{Batch, Target, User};
 
 /// How many reads are under way at once. The client bounds their bytes; more would not be faster, since ten reads
 /// compare a thousand users.
@@ -36,7 +39,6 @@ pub async fn compare<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort>
     work.observer.observe(&Event::Started(Phase::Compare, Some(total)));
     let mut comparing = Comparing {
         scan: Scan::from(work.run.head().cursor),
-        next_user: work.run.next_user()?,
         reads: JoinSet::new(),
         progress: Progress::default(),
         said_rounded: false,
@@ -58,7 +60,6 @@ struct Comparing<'c, 'w, T> {
     spec: Spec,
     scan: Scan,
     reads: JoinSet<Read>,
-    next_user: i64,
     progress: Progress,
     said_rounded: bool,
     /// Whether rows of unchanged users can be emptied at once, because no other identity can lead to the same user.
@@ -77,9 +78,9 @@ struct Scan {
     next_row: u64,
     exhausted: bool,
     building: HashMap<IdentityKind, Asked>,
-    full: Vec<Asked>,
-    /// The identities in a batch, so that none is asked for twice at a time.
-    asked: HashSet<Identity>,
+    full: VecDeque<Asked>,
+    /// The identities in a batch, so that none is asked for twice at a time, and the first row of each.
+    asked: HashMap<Identity, u64>,
     /// The first rows of the batches under way.
     under_way: Vec<u64>,
 }
@@ -90,24 +91,32 @@ impl Scan {
             next_row: row,
             exhausted: false,
             building: HashMap::new(),
-            full: Vec::new(),
-            asked: HashSet::new(),
+            full: VecDeque::new(),
+            asked: HashMap::new(),
             under_way: Vec::new(),
         }
     }
 
-    fn add(&mut self, row: u64, identity: Identity) {
-        if !self.asked.insert(identity.clone()) {
+    fn add(&mut self, row: u64, identity: &Identity) {
+        if self.asked.contains_key(identity) {
             return;
         }
+        self.asked.insert(identity.clone(), row);
         let kind = identity.kind();
         let fresh = || Asked { first_row: row, batch: Batch::new(kind) };
         let asked = self.building.entry(kind).or_insert_with(fresh);
-        if !asked.batch.try_push(&identity) {
-            self.full.push(std::mem::replace(asked, fresh()));
+        if !asked.batch.try_push(identity) {
+            self.full.push_back(std::mem::replace(asked, fresh()));
             // An empty batch takes any identity.
-            let _ = asked.batch.try_push(&identity);
+            let _ = asked.batch.try_push(identity);
         }
+    }
+
+    /// The first row that speaks of any of these: the number of its user, so that users stand in input order.
+    fn first_row(&self, identities: &[&Identity]) -> i64 {
+        let rows = identities.iter().filter_map(|identity| self.asked.get(*identity));
+        let first = rows.min().expect("an identity stays here until its answer is taken");
+        i64::try_from(*first).expect("SQLite numbers rows with 63 bits")
     }
 
     /// Every row before this one has been compared.
@@ -120,21 +129,17 @@ impl Scan {
 impl<T: Target> Comparing<'_, '_, T> {
     async fn run(&mut self) -> Result<Finish, Abort> {
         loop {
-            if !self.work.is_draining() {
-                self.ask()?;
-            }
+            self.ask()?;
             if self.reads.is_empty() {
-                return Ok(if self.work.is_draining() { Finish::Interrupted } else { Finish::Done });
+                return Ok(Finish::Done);
             }
-            let urgency = self.work.stop.urgency();
             tokio::select! {
+                // Reads leave nothing behind, so that they can be given up at once.
+                _ = self.work.stop.beyond(Urgency::None) => return Ok(Finish::Interrupted),
                 Some(read) = self.reads.join_next() => {
                     let (first_row, answers) = read.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
                     self.take(first_row, answers)?;
                 }
-                asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
-                    return Ok(Finish::Interrupted);
-                },
             }
         }
     }
@@ -170,14 +175,15 @@ impl<T: Target> Comparing<'_, '_, T> {
             self.scan.exhausted = rows.len() < CHUNK;
             for pending in rows {
                 self.scan.next_row = pending.row + 1;
-                self.scan.add(pending.row, pending.identity);
+                self.scan.add(pending.row, &pending.identity);
             }
         }
         if self.scan.full.is_empty() {
             let left = std::mem::take(&mut self.scan.building);
             self.scan.full.extend(left.into_values().filter(|asked| !asked.batch.is_empty()));
+            self.scan.full.make_contiguous().sort_by_key(|asked| asked.first_row);
         }
-        Ok(self.scan.full.pop())
+        Ok(self.scan.full.pop_front())
     }
 
     /// Records what a read came to, durably, then shows it.
@@ -255,7 +261,8 @@ impl<T: Target> Comparing<'_, '_, T> {
             }
             return Ok(());
         }
-        let number = existing.map_or(self.next_user, |existing| existing.user);
+        let identities: Vec<&Identity> = identities.collect();
+        let number = existing.map_or_else(|| self.scan.first_row(&identities), |existing| existing.user);
         for identity in identities {
             self.work.run.assign(identity, number)?;
         }
@@ -263,7 +270,6 @@ impl<T: Target> Comparing<'_, '_, T> {
             return Ok(());
         }
         let verdict = self.judge(user, number)?;
-        self.next_user = self.next_user.max(number + 1);
         match existing {
             Some(existing) => self.progress.tally.shift(existing.outcome, verdict.outcome),
             None => self.progress.tally.add(verdict.outcome, 1),
@@ -360,93 +366,5 @@ impl Verdict {
             return Self::of(Outcome::TooLarge, "field_too_large", message);
         }
         Self { change: Some(change), ..plain(Outcome::Planned, None) }
-    }
-}
-
-/// Why an identity has no single user.
-enum Miss {
-    Nobody(IdentityKind),
-    OnlyUnverified(IdentityKind),
-    Several(IdentityKind, usize),
-}
-
-impl Miss {
-    const fn outcome(&self) -> Outcome {
-        match self {
-            Self::Nobody(_) | Self::OnlyUnverified(_) => Outcome::NotFound,
-            Self::Several(..) => Outcome::Ambiguous,
-        }
-    }
-
-    const fn code(&self) -> &'static str {
-        match self {
-            Self::Nobody(_) => "no_such_user",
-            Self::OnlyUnverified(_) => "unverified",
-            Self::Several(..) => "several_users",
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Nobody(kind) => format!("no user has this {kind}"),
-            Self::OnlyUnverified(kind) => {
-                format!("a user has this {kind}, but has not verified it; --allow-unverified accepts that")
-            }
-            Self::Several(kind, n) => format!("{n} users have this {kind}; name them by user_id"),
-        }
-    }
-}
-
-/// The users of one answer, by what was asked for.
-struct Answers {
-    kind: IdentityKind,
-    /// For each identifier, in the form in which they are compared: the users that have it, and how surely.
-    by_value: HashMap<String, Vec<(usize, Match)>>,
-}
-
-impl Answers {
-    /// Sorts an answer, and refuses it as a whole if it holds users that nobody asked for.
-    fn new(kind: IdentityKind, asked: &[Identity], users: &[User]) -> Result<Self, Abort> {
-        let mut by_value: HashMap<String, Vec<(usize, Match)>> =
-            asked.iter().map(|identity| (kind.comparable(identity.value()).into_owned(), Vec::new())).collect();
-        let mut seen = HashSet::new();
-        for (index, user) in users.iter().enumerate().filter(|(_, user)| seen.insert(&user.id)) {
-            let mut answers = false;
-            for value in identifiers(user, kind) {
-                let Some(holders) = by_value.get_mut(kind.comparable(value).as_ref()) else { continue };
-                answers = true;
-                if holders.last().is_none_or(|(last, _)| *last != index) {
-                    holders.push((index, user.answers_to(kind, value)));
-                }
-            }
-            if !answers {
-                return Err(Abort::FilterIgnored { user_id: user.id.clone(), kind: kind.name() });
-            }
-        }
-        Ok(Self { kind, by_value })
-    }
-
-    fn user_of(&self, identity: &Identity, allow_unverified: bool) -> Result<usize, Miss> {
-        let holders = self.by_value.get(self.kind.comparable(identity.value()).as_ref()).map_or(&[][..], Vec::as_slice);
-        let having = |how: Match| holders.iter().filter(move |(_, held)| *held == how).map(|(user, _)| *user);
-        let (sure, unsure) = (having(Match::Yes).count(), having(Match::Unverified).count());
-        match (sure, unsure) {
-            (0, 0) => Err(Miss::Nobody(self.kind)),
-            (0, _) if !allow_unverified => Err(Miss::OnlyUnverified(self.kind)),
-            (1, _) => having(Match::Yes).next().ok_or(Miss::Nobody(self.kind)),
-            (0, 1) => having(Match::Unverified).next().ok_or(Miss::Nobody(self.kind)),
-            (0, n) | (n, _) => Err(Miss::Several(self.kind, n)),
-        }
-    }
-}
-
-/// All identifiers of a kind that a user has.
-fn identifiers(user: &User, kind: IdentityKind) -> Vec<&str> {
-    match kind {
-        IdentityKind::UserId => vec![&user.id],
-        IdentityKind::ExternalId => user.external_id.as_deref().into_iter().collect(),
-        IdentityKind::Username => user.username.as_deref().into_iter().collect(),
-        IdentityKind::EmailAddress => user.email_addresses.iter().map(|a| a.value.as_str()).collect(),
-        IdentityKind::PhoneNumber => user.phone_numbers.iter().map(|a| a.value.as_str()).collect(),
     }
 }

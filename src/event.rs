@@ -33,6 +33,8 @@ pub enum Event {
     },
     /// Something worth saying once.
     Notice(String),
+    /// Something for whoever wants to know more, such as a request that is tried again.
+    Detail(String),
 }
 
 /// How far a phase has got.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::limit::Throttled;
 use crate::phase::Api;
-use crate::retry::{Decision, Failure, FailureKind};
+use crate::retry::{ANSWER_TOO_LARGE, Decision, Failure, FailureKind};
 use crate::target::{Batch, MAX_PAGE, Target, User};
 
 /// A batch, or a part of one, with its answer.
@@ -27,10 +27,10 @@ pub async fn read<T: Target>(api: &Api<T>, batch: Batch) -> Result<Vec<Answer>, 
     let mut parts = vec![batch];
     while let Some(batch) = parts.pop() {
         match read_patiently(api, &batch).await {
-            Ok((_, users)) if is_cut_off(&batch, &users) => parts.extend(halves(batch)),
+            Ok((_, users)) if is_cut_off(&batch, &users) => parts.extend(halves(&batch)),
             Ok((sent, users)) => answers.push(Answer { batch, sent, users: Ok(users) }),
             Err(failure) if !is_about_the_batch(&failure) => return Err(failure),
-            Err(_) if batch.values().len() > 1 => parts.extend(halves(batch)),
+            Err(_) if batch.values().len() > 1 => parts.extend(halves(&batch)),
             Err(failure) => answers.push(Answer { batch, sent: Instant::now(), users: Err(failure) }),
         }
     }
@@ -75,14 +75,14 @@ fn is_cut_off(batch: &Batch, users: &[User]) -> bool {
     !batch.kind().is_unique() && users.len() >= MAX_PAGE && batch.values().len() > 1
 }
 
-/// Whether another batch might be answered: what was asked for is refused, rather than asking at this address at all,
-/// as a redirect does. Halving the batch would then send two requests for every user.
+/// Whether it is something in the batch that is refused, so that another batch, or a part of this one, may be answered.
+/// Anything else, such as an address at which there is no API, would be the same for all of them.
 fn is_about_the_batch(failure: &Failure) -> bool {
-    let is_final = matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge | FailureKind::NotFound);
-    is_final && failure.status.is_none_or(|status| matches!(status, 400 | 413 | 414 | 422 | 431))
+    let refused = matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge);
+    refused && (failure.code == ANSWER_TOO_LARGE || matches!(failure.status, Some(400 | 413 | 414 | 422)))
 }
 
-fn halves(batch: Batch) -> [Batch; 2] {
+fn halves(batch: &Batch) -> [Batch; 2] {
     let (kind, mut values) = (batch.kind(), batch.values().to_vec());
     let rest = values.split_off(values.len() / 2);
     [Batch::of(kind, rest), Batch::of(kind, values)]

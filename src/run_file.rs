@@ -98,7 +98,7 @@ pub type Result<T> = std::result::Result<T, RunFileError>;
 
 impl RunFile {
     /// Makes a new run file. It appears under its name only when its head is complete.
-    pub fn create(path: &Path, head: Head) -> Result<Self> {
+    pub fn create(path: &Path, head: &Head) -> Result<Self> {
         if path.symlink_metadata().is_ok() {
             return Err(RunFileError::Exists(path.to_owned()));
         }
@@ -108,7 +108,7 @@ impl RunFile {
         name.push(".new");
         let unfinished = folder.join(name);
         folder::create_private(&unfinished)?;
-        let made = schema::create(&unfinished, &head).and_then(|()| {
+        let made = schema::create(&unfinished, head).and_then(|()| {
             fs::rename(&unfinished, path).map_err(|source| RunFileError::Io {
                 action: "create",
                 path: path.to_owned(),

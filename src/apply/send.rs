@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Done;
@@ -14,13 +15,23 @@ use crate::read;
 use crate::retry::FailureKind;
 use crate::target::{Batch, Target};
 
-/// Sends one user's change.
-pub(super) async fn write<T: Target>(api: Api<T>, mut job: Job, max_age: Duration) -> Done {
+/// Sends one user's change, unless sending is halted before there is a permit for it.
+pub(super) async fn write<T: Target>(
+    api: Api<T>,
+    mut job: Job,
+    max_age: Duration,
+    mut halt: watch::Receiver<bool>,
+) -> Done {
     let body = job.planned.change.body();
-    let permit = api.limiter.acquire_write(&job.planned.user_id).await;
+    let permit = tokio::select! {
+        biased;
+        // The sender outlives its tasks; were it gone, that would be a halt as well.
+        _ = halt.wait_for(|halted| *halted) => return Done::Unsent(Box::new(job)),
+        permit = api.limiter.acquire_write(&job.planned.user_id) => permit,
+    };
     if !job.is_fresh(max_age) {
         permit.unused();
-        return Done::TooOld(Box::new(job));
+        return Done::Unsent(Box::new(job));
     }
     let sent = Instant::now();
     job.first_sent.get_or_insert(sent);

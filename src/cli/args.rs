@@ -255,6 +255,7 @@ pub(crate) struct ConnectArgs {
     /// An instance of the configuration
     #[arg(long, value_name = "NAME")]
     pub(crate) instance: Option<String>,
+    #[expect(clippy::doc_markdown, reason = "it is a help text, where an address stands as it is")]
     /// The API's address [env: CLERK_API_URL] [default: https://api.clerk.com]
     #[arg(long, value_name = "URL")]
     pub(crate) api_url: Option<String>,
@@ -285,7 +286,7 @@ pub(crate) struct PaceArgs {
     /// How much of the limit this run may take [default: 100% with a test key, else 50%]
     #[arg(long, value_name = "PERCENT")]
     pub(crate) share: Option<Share>,
-    /// The most writes under way at once [default: what sends one period's budget within a second]
+    /// The most writes under way at once [default: what sends one period's budget within a second, 256 at the most]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_in_flight: Option<u16>,
     /// Read a user again before writing if it was compared longer ago

@@ -56,31 +56,24 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
         return new_run(&given, &args.input, &args.place, Goal::Apply, false, screen).await;
     };
     let path = runs::find(&runs::folder(&args.place.runs), run)?;
-    old_run(&given, &path, screen, Onward::Apply).await
+    old_run(&given, &path, screen, true, |run| run.update_head(|head| head.goal = Goal::Apply)).await
 }
 
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
     let given = again(&args.again);
     let folder = runs::folder(&args.again.runs);
-    let path = match &args.run {
-        Some(run) => runs::find(&folder, run)?,
-        None => {
-            let connection = resolved(&given, None)?.connect(given.connect).await?;
-            runs::latest(&folder, &connection.instance)?
-        }
+    let path = if let Some(run) = &args.run {
+        runs::find(&folder, run)?
+    } else {
+        let connection = resolved(&given, None)?.connect(given.connect).await?;
+        runs::latest(&folder, &connection.instance)?
     };
-    old_run(&given, &path, screen, Onward::AsItIs).await
+    old_run(&given, &path, screen, false, |_| Ok(())).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
-const RETRIED: [Outcome; 6] = [
-    Outcome::NotFound,
-    Outcome::Ambiguous,
-    Outcome::TooLarge,
-    Outcome::Blocked,
-    Outcome::Drifted,
-    Outcome::Failed,
-];
+const RETRIED: [Outcome; 6] =
+    [Outcome::NotFound, Outcome::Ambiguous, Outcome::TooLarge, Outcome::Blocked, Outcome::Drifted, Outcome::Failed];
 
 pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Problem> {
     let outcomes = if args.only.is_empty() { RETRIED.to_vec() } else { args.only.clone() };
@@ -89,7 +82,7 @@ pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Pro
         return Err(Problem::usage(format!("`{outcome}` cannot be tried again; expected some of {names}")));
     }
     let path = runs::find(&runs::folder(&args.again.runs), &args.run)?;
-    old_run(&again(&args.again), &path, screen, Onward::Retry(&outcomes)).await
+    old_run(&again(&args.again), &path, screen, false, |run| run.retry(&outcomes).map(|_| ())).await
 }
 
 fn again(args: &AgainArgs) -> Given<'_> {
@@ -129,7 +122,7 @@ pub(super) fn chosen<'j>(
 ) -> Result<Option<ChosenInstance<'j>>, Problem> {
     let config = |e| Problem::of(Exit::Usage, "config", &e);
     let job = job.map(|name| jobs.job(name)).transpose().map_err(config)?;
-    let named = args.instance.as_deref().or(job.as_ref().and_then(|job| job.instance()));
+    let named = args.instance.as_deref().or(job.as_ref().and_then(crate::settings::Job::instance));
     jobs.instance(named).map_err(config)
 }
 
@@ -161,21 +154,31 @@ async fn new_run(
     let connection = resolved.connect(given.connect).await?;
     let (path, handle) = place_of(place)?;
     let head = new_head(spec, &mapping, &connection, goal, &path);
-    let run = RunFile::create(&path, head)?;
-    let drive = drive(given, run, &connection, screen, handle, mapping.notices());
-    drive.to_the_end(Some((&mut source, &mapping)), detailed).await
+    let run = RunFile::create(&path, &head)?;
+    let accepted = accepted(given, jobs.as_ref(), input_args.job.as_deref())?;
+    let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, mapping.notices()) };
+    drive.run_to_the_end(Some((&mut source, &mapping)), detailed).await
+}
+
+/// The outcomes that count as fine: those that were typed, and the job's own.
+fn accepted(given: &Given<'_>, jobs: Option<&Jobs>, job: Option<&str>) -> Result<Vec<Outcome>, Problem> {
+    let mut accepted = given.verdict.accept.clone();
+    if let (Some(jobs), Some(job)) = (jobs, job) {
+        let own = jobs.job(job).and_then(|job| job.accept());
+        accepted.extend(own.map_err(|e| Problem::of(Exit::Usage, "config", &e))?);
+    }
+    Ok(accepted)
 }
 
 /// Where a new run goes, and what to type for it.
 fn place_of(place: &PlaceArgs) -> Result<(PathBuf, String), Problem> {
     if let Some(path) = &place.run_file {
-        return Ok((path.clone(), path.to_string_lossy().into_owned()));
+        return Ok((path.clone(), runs::handle(path)));
     }
     let folder = runs::folder(&place.runs);
     folder.prepare()?;
-    let id = new_id();
-    let path = folder.path_of(&id);
-    let handle = if place.runs.runs_dir.is_some() { path.to_string_lossy().into_owned() } else { id };
+    let path = folder.path_of(&new_id());
+    let handle = runs::handle(&path);
     Ok((path, handle))
 }
 
@@ -215,55 +218,38 @@ fn fingerprint(spec: &Spec) -> Option<String> {
     Some(format!("{} bytes, {} ns", found.len(), changed.as_nanos()))
 }
 
-/// How a run that exists goes on.
-#[derive(Debug, Clone, Copy)]
-enum Onward<'o> {
-    /// Towards the goal it has.
-    AsItIs,
-    /// Until it is applied, whatever its goal was.
-    Apply,
-    /// With these outcomes tried again.
-    Retry(&'o [Outcome]),
-}
-
-impl Onward<'_> {
-    /// Whether that will write.
-    fn writes(self, head: &Head) -> bool {
-        matches!(self, Self::Apply) || head.goal == Goal::Apply
-    }
-
-    fn prepare(self, run: &mut RunFile) -> crate::run_file::Result<()> {
-        match self {
-            Self::AsItIs => Ok(()),
-            Self::Apply => run.update_head(|head| head.goal = Goal::Apply),
-            Self::Retry(outcomes) => run.retry(outcomes).map(|_| ()),
-        }
-    }
-}
-
-/// Goes on with a run that exists.
-async fn old_run(given: &Given<'_>, path: &Path, screen: &Screen, onward: Onward<'_>) -> Result<Exit, Problem> {
-    let jobs = jobs(given.connect, None)?;
-    let seen = RunFile::open_to_read(path)?;
-    let job = seen.head().spec.job.clone();
-    let writes = onward.writes(seen.head());
-    drop(seen);
+/// Goes on with a run that exists, once `prepare` has made it ready; `raises` says that it makes a plan one to apply.
+async fn old_run(
+    given: &Given<'_>,
+    path: &Path,
+    screen: &Screen,
+    raises: bool,
+    prepare: impl FnOnce(&mut RunFile) -> crate::run_file::Result<()>,
+) -> Result<Exit, Problem> {
+    let (job, goal) = {
+        let seen = RunFile::open_to_read(path)?;
+        (seen.head().spec.job.clone(), seen.head().goal)
+    };
+    // A job's run finds its instance where the job did, unless that configuration is gone.
+    let job = job.filter(|_| given.connect.config.is_some() || Path::new("jobs.yaml").exists());
+    let jobs = jobs(given.connect, job.as_deref())?;
     let resolved = resolved(given, jobs.as_ref().map(|jobs| (jobs, job.as_deref())))?;
-    if writes {
+    if raises || goal == Goal::Apply {
         refuse_silent_writes(&resolved, given)?;
     }
     let connection = resolved.connect(given.connect).await?;
     let mut run = RunFile::open(path)?;
     connection.check(run.head())?;
-    onward.prepare(&mut run)?;
+    prepare(&mut run)?;
     let mut staged_again = restage(&run)?;
+    let accepted = accepted(given, jobs.as_ref(), job.as_deref())?;
     let mut notices = Vec::new();
     if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
         notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
     }
-    let handle = path.to_string_lossy().into_owned();
-    let drive = drive(given, run, &connection, screen, handle, notices);
-    drive.to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
+    let handle = runs::handle(path);
+    let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, notices) };
+    drive.run_to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
 }
 
 /// The source of a run whose staging was cut off.
@@ -291,13 +277,11 @@ fn drive<'d>(
         let stopper = stopper.clone();
         tokio::spawn(async move {
             tokio::time::sleep(limit).await;
-            super::say("--max-duration is over; finishing what is under way");
-            stopper.ask();
+            stopper.ask("--max-duration is over");
         });
     }
     signals::listen(stopper);
-    let budget = Budget { per_second: connection.rate.map(|rate| rate.per_second(connection.share)) };
-    let mut observer = progress::observer(given.look, budget);
+    let mut observer = progress::observer(given.look, Budget::of(connection.rate, connection.share));
     for notice in &notices {
         observer.observe(&Event::Notice(notice.clone()));
     }
@@ -309,9 +293,10 @@ fn drive<'d>(
         observer,
         stop,
         began: given.began,
-        accepted: given.verdict.accept.clone(),
+        accepted: Vec::new(),
         handle,
         yes: given.yes,
+        compared: false,
         notices,
     }
 }

@@ -16,7 +16,7 @@ use crate::report::summary::Summary;
 use crate::run_file::{Goal, RunFile};
 use crate::source::Source;
 use crate::state::State;
-use crate::stop::Stop;
+use crate::stop::{Stop, Urgency};
 use crate::{apply, compare, stage};
 
 /// Everything that a run is driven with.
@@ -34,6 +34,8 @@ pub(super) struct Drive<'d> {
     pub(super) handle: String,
     /// Whether writing to a live instance was agreed to beforehand.
     pub(super) yes: bool,
+    /// Whether users were compared by this invocation.
+    pub(super) compared: bool,
     /// What is worth saying once, gathered for the summary.
     pub(super) notices: Vec<String>,
 }
@@ -48,9 +50,17 @@ enum End {
     Interrupted,
 }
 
+/// What was answered to the question whether to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+    Interrupted,
+}
+
 impl Drive<'_> {
     /// Does whatever is left of the run, tells it, and gives the exit code.
-    pub(super) async fn to_the_end(
+    pub(super) async fn run_to_the_end(
         mut self,
         rows: Option<(&mut Source, &Mapping)>,
         detailed: bool,
@@ -60,7 +70,7 @@ impl Drive<'_> {
         let (state, reason) = match &ended {
             Ok(End::Done) if self.run.head().goal == Goal::Apply => (State::Applied, None),
             Ok(End::Done | End::Declined) => (State::Planned, None),
-            Ok(End::Interrupted) => (State::Interrupted, None),
+            Ok(End::Interrupted) => (State::Interrupted, self.stop.why().map(str::to_owned)),
             Err(stopped) => stopped.state(),
         };
         // A disk that is full has said so already; the state is then that of the last commit.
@@ -69,7 +79,7 @@ impl Drive<'_> {
         let summary = self.summary(&sent);
         let exit = match (&ended, &summary) {
             (Ok(End::Done), Ok(summary)) => verdict(summary, self.run.head().goal, detailed),
-            (Ok(End::Interrupted), _) => Exit::Interrupted,
+            (Ok(End::Interrupted | End::Declined), _) => Exit::Interrupted,
             _ => Exit::Aborted,
         };
         match (ended, summary) {
@@ -100,6 +110,7 @@ impl Drive<'_> {
         }
         if !self.run.head().compared {
             let finish = compare::compare(&mut self.work(sent)).await;
+            self.compared = true;
             self.take_notices();
             if finish? == Finish::Interrupted {
                 return Ok(End::Interrupted);
@@ -109,7 +120,9 @@ impl Drive<'_> {
             return Ok(End::Done);
         }
         let spec = self.run.head().spec.clone();
-        if let Some(refusal) = told::too_many_changes(&self.run, &spec, &self.pacing.allow)? {
+        let planned = self.run.users()?.get(Outcome::Planned);
+        let refusal = told::too_many_changes(&self.run, &spec, &self.pacing.allow)?;
+        if let Some(refusal) = refusal.filter(|_| planned > 0) {
             return Err(Stopped::planned(Problem {
                 exit: Exit::Aborted,
                 code: "max_changes",
@@ -117,8 +130,10 @@ impl Drive<'_> {
                 hint: None,
             }));
         }
-        if !self.agreed(sent)? {
-            return Ok(End::Declined);
+        match self.agreed(sent).await? {
+            Answer::Yes => {}
+            Answer::No => return Ok(End::Declined),
+            Answer::Interrupted => return Ok(End::Interrupted),
         }
         let finish = apply::apply(&mut self.work(sent)).await;
         self.take_notices();
@@ -142,24 +157,33 @@ impl Drive<'_> {
     }
 
     /// Shows the plan, and asks before it is written to a live instance.
-    fn agreed(&mut self, sent: &Arc<Sent>) -> Result<bool, Stopped> {
+    async fn agreed(&mut self, sent: &Arc<Sent>) -> Result<Answer, Stopped> {
         let summary = self.summary(sent)?;
         if summary.users.get(Outcome::Planned) == 0 {
-            return Ok(true);
+            return Ok(Answer::Yes);
         }
-        self.screen.preview(&summary);
-        // The preview has said them, which is once.
-        self.notices.clear();
-        if self.yes || !self.run.head().instance.live {
-            return Ok(true);
+        let asks = !self.yes && self.run.head().instance.live;
+        // A plan that was shown when it was made is shown again only to whoever has to agree to it.
+        if asks || self.compared {
+            self.screen.preview(&summary);
+            // The preview has said them, which is once.
+            self.notices.clear();
+        }
+        if !asks {
+            return Ok(Answer::Yes);
         }
         let changes = crate::report::words::count(summary.users.get(Outcome::Planned), "user");
         let question = format!("Write to {changes} of {} (live)?", self.run.head().instance.host);
-        let agreed = self.screen.ask(&question);
-        if !agreed {
+        let screen = self.screen.clone();
+        let mut answer = tokio::task::spawn_blocking(move || screen.ask(&question));
+        let answer = tokio::select! {
+            answer = &mut answer => if answer.unwrap_or(false) { Answer::Yes } else { Answer::No },
+            _ = self.stop.beyond(Urgency::None) => Answer::Interrupted,
+        };
+        if answer != Answer::Yes {
             self.observer.observe(&Event::Notice("nothing was written; the plan is kept".to_owned()));
         }
-        Ok(agreed)
+        Ok(answer)
     }
 
     fn take_notices(&mut self) {
@@ -235,11 +259,7 @@ impl Stopped {
     }
 
     fn state(&self) -> (State, Option<String>) {
-        if self.stays_planned {
-            (State::Planned, None)
-        } else {
-            (State::Aborted, Some(self.problem.message.clone()))
-        }
+        if self.stays_planned { (State::Planned, None) } else { (State::Aborted, Some(self.problem.message.clone())) }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::mapping::Mapping;
 use crate::patch::Mode;
 use crate::settings::Jobs;
 use crate::source::{self, Source};
-use crate::spec::{Format, MappingSpec, Spec};
+use crate::spec::{Duplicates, Empty, Format, MappingSpec, Spec};
 
 /// What a run is, from FILE or from a job.
 pub(super) fn spec(args: &InputArgs, jobs: Option<&Jobs>) -> Result<Spec, Problem> {
@@ -33,7 +33,7 @@ fn plain(args: &InputArgs, file: &str) -> Result<Spec, Problem> {
     let mapping = match source.format {
         Format::Ndjson => MappingSpec::Body,
         Format::Csv | Format::Tsv => {
-            MappingSpec::Header { empty: Default::default(), ignore_columns: args.ignore_column.clone() }
+            MappingSpec::Header { empty: Empty::default(), ignore_columns: args.ignore_column.clone() }
         }
     };
     Ok(Spec {
@@ -41,7 +41,7 @@ fn plain(args: &InputArgs, file: &str) -> Result<Spec, Problem> {
         source,
         mapping,
         mode: Mode::default(),
-        duplicates: Default::default(),
+        duplicates: Duplicates::default(),
         allow_unverified: false,
         guards: Guards::default(),
     })

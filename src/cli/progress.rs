@@ -5,21 +5,31 @@ use std::time::{Duration, Instant};
 
 use super::args::{LookArgs, ProgressArg};
 use crate::event::{Event, Observer, Phase, Progress};
+use crate::limit::{Rate, Share};
 use crate::outcome::Outcome;
 
 mod bars;
 mod lines;
 mod plain;
 
-/// What the run is measured against.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Budget {
-    /// The most requests a second that this run may send in the long run; `None` is no limit.
-    pub(crate) per_second: Option<f64>,
+/// What the run is measured against, in words: `50% of 1000/10s`.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget(Option<String>);
+
+impl Budget {
+    pub(crate) fn of(rate: Option<Rate>, share: Share) -> Self {
+        let words = |rate: Rate| if share == Share::FULL { rate.to_string() } else { format!("{share} of {rate}") };
+        Self(rate.map(words))
+    }
 }
 
 /// The onlooker that was asked for.
 pub(crate) fn observer(look: &LookArgs, budget: Budget) -> Box<dyn Observer> {
+    let observer = chosen(look, budget);
+    if look.verbose { Box::new(Talkative(observer)) } else { observer }
+}
+
+fn chosen(look: &LookArgs, budget: Budget) -> Box<dyn Observer> {
     let terminal = std::io::stderr().is_terminal();
     match look.progress {
         _ if look.quiet => Box::new(crate::event::Quiet),
@@ -38,6 +48,18 @@ impl Observer for Notices {
     fn observe(&mut self, event: &Event) {
         if let Event::Notice(text) = event {
             super::say(&format!("note: {}", crate::harmless::for_terminal(text)));
+        }
+    }
+}
+
+/// Says the details as well.
+struct Talkative(Box<dyn Observer>);
+
+impl Observer for Talkative {
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::Detail(text) => self.0.observe(&Event::Notice(text.clone())),
+            event => self.0.observe(event),
         }
     }
 }
@@ -100,10 +122,8 @@ fn troubles(progress: &Progress) -> Vec<String> {
 }
 
 /// The speed against what is allowed.
-fn pace(speed: f64, budget: Budget) -> String {
-    match budget.per_second {
-        Some(most) if most >= 10.0 => format!("{speed:.0} of {most:.0} requests/s"),
-        Some(most) => format!("{speed:.1} of {most:.1} requests/s"),
-        None => format!("{speed:.0} requests/s"),
-    }
+fn pace(speed: f64, budget: &Budget) -> String {
+    let digits = usize::from(speed < 10.0);
+    let limit = budget.0.as_ref().map(|limit| format!(" (limit {limit})")).unwrap_or_default();
+    format!("{speed:.digits$}/s{limit}")
 }

@@ -1,5 +1,6 @@
 //! `report` and `runs`: what run files say, without a key and without the API.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::args::{ReportArgs, ReportFormat, RunsArgs};
@@ -70,19 +71,17 @@ fn write(
     out: &mut dyn Write,
     destination: Destination,
 ) -> Result<(), ReportError> {
-    let telling = || Telling {
-        show_private: screen.shows_private(),
-        handle: args.run.clone(),
-        ..Telling::default()
-    };
-    match args.format {
+    let telling = || Telling { show_private: screen.shows_private(), handle: args.run.clone(), ..Telling::default() };
+    // A program that asks for JSON and for no format in particular does not want a page for people.
+    let format = if screen.is_json() && args.format == ReportFormat::Text { ReportFormat::Json } else { args.format };
+    match format {
         ReportFormat::Csv => rows(run, out, destination),
         ReportFormat::Failed => failed(run, out, destination),
         ReportFormat::Json => Ok(json::write(&mut &mut *out, &told::summary(run, &telling())?)?),
         ReportFormat::Text => {
             let summary = told::summary(run, &telling())?;
             let page = match run.head().goal {
-                Goal::Plan => text::preview(&summary, screen.look()),
+                Goal::Plan => text::plan(&summary, screen.look()),
                 Goal::Apply => text::ending(&summary, screen.look()),
             };
             Ok(out.write_all(page.as_bytes())?)
@@ -197,7 +196,7 @@ fn print_table(screen: &Screen, listed: &[Listed]) -> io::Result<()> {
         let what = crate::harmless::for_terminal(&what);
         let rows = crate::report::words::count(*rows, "row");
         let host = look.dim(&crate::harmless::for_terminal(&head.instance.host));
-        page.push_str(&format!("{}  {state}  {what}  {host}  {rows}: {}\n", head.id, users.join(", ")));
+        let _ = writeln!(page, "{}  {state}  {what}  {host}  {rows}: {}", head.id, users.join(", "));
     }
     screen.print(&page)
 }

@@ -36,6 +36,13 @@ pub(crate) fn find(folder: &Folder, run: &str) -> Result<PathBuf, Problem> {
     }
 }
 
+/// What to type for a run: its id where that finds it, otherwise its path.
+pub(crate) fn handle(path: &Path) -> String {
+    let usual = folder(&RunsDirArgs { runs_dir: None });
+    let id = path.file_stem().unwrap_or_default().to_string_lossy();
+    if usual.path_of(&id) == path { id.into_owned() } else { path.to_string_lossy().into_owned() }
+}
+
 /// The latest run of an instance.
 pub(crate) fn latest(folder: &Folder, instance: &Instance) -> Result<PathBuf, Problem> {
     for path in folder.list()?.into_iter().rev() {

@@ -17,6 +17,7 @@ const WIDEST: usize = 120;
 pub(super) struct Screen {
     look: Look,
     json: bool,
+    silent: bool,
     show_private: bool,
 }
 
@@ -30,7 +31,12 @@ impl Screen {
         };
         let width = if terminal { terminal_width() } else { 100 };
         let look = if colored { Look::colored(width) } else { Look::plain(width) };
-        Self { look, json: args.output == OutputArg::Json, show_private: args.show_private }
+        Self { look, json: args.output == OutputArg::Json, silent: false, show_private: args.show_private }
+    }
+
+    /// A screen that shows no data.
+    pub(super) const fn silent() -> Self {
+        Self { look: Look::plain(0), json: false, silent: true, show_private: false }
     }
 
     pub(super) const fn shows_private(&self) -> bool {
@@ -64,17 +70,27 @@ impl Screen {
 
     /// The end of a command that only plans.
     pub(super) fn plan(&self, summary: &Summary) -> io::Result<()> {
-        if self.json { json::write(&mut io::stdout().lock(), summary) } else { self.print(&text::preview(summary, self.look)) }
+        if self.json {
+            json::write(&mut io::stdout().lock(), summary)
+        } else {
+            self.print(&text::plan(summary, self.look))
+        }
     }
 
     /// The end of a command that applies.
     pub(super) fn ending(&self, summary: &Summary) -> io::Result<()> {
-        if self.json { json::write(&mut io::stdout().lock(), summary) } else { self.print(&text::ending(summary, self.look)) }
+        if self.json {
+            json::write(&mut io::stdout().lock(), summary)
+        } else {
+            self.print(&text::ending(summary, self.look))
+        }
     }
 
     /// Data for people.
-    #[expect(clippy::unused_self, reason = "what is printed goes through the screen")]
     pub(super) fn print(&self, text: &str) -> io::Result<()> {
+        if self.silent {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()

@@ -12,17 +12,14 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) fn listen(stopper: Stopper) {
     tokio::spawn(async move {
         loop {
-            wait().await;
-            if stopper.ask() == Urgency::Drain {
-                super::say("stopping: finishing what is under way; once more gives that up, too");
-                continue;
+            asked_to_stop().await;
+            if stopper.ask("asked to stop") == Urgency::Abandon {
+                tokio::select! {
+                    () = asked_to_stop() => {}
+                    () = tokio::time::sleep(GRACE) => {}
+                }
+                end();
             }
-            super::say("stopping at once; what is under way is settled when the run is resumed");
-            tokio::select! {
-                () = wait() => {}
-                () = tokio::time::sleep(GRACE) => {}
-            }
-            end();
         }
     });
 }
@@ -34,8 +31,9 @@ fn end() {
     std::process::exit(Exit::Interrupted as i32);
 }
 
+/// Waits for Ctrl-C or SIGTERM.
 #[cfg(unix)]
-async fn wait() {
+pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         // Without a handler SIGTERM ends the process at once, which a run survives as well.
@@ -48,7 +46,8 @@ async fn wait() {
     }
 }
 
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
-async fn wait() {
+pub(crate) async fn asked_to_stop() {
     let _ = tokio::signal::ctrl_c().await;
 }

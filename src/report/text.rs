@@ -21,7 +21,7 @@ mod table;
 
 use causes::troubles;
 pub use ending::ending;
-pub use preview::preview;
+pub use preview::{plan, preview};
 
 /// The narrowest page; on a narrower terminal lines break by themselves.
 const NARROWEST: usize = 60;

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 /// A user that was found, as far as the run file knows it already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Existing {
-    /// The user's number in this run.
+    /// The user's number in this run: the first row that was found to speak of it.
     pub user: i64,
     /// What has become of it so far.
     pub outcome: Outcome,
@@ -88,14 +88,6 @@ impl RunFile {
         let read =
             |(user, word, is_done): (i64, String, bool)| Ok(Existing { user, outcome: self.outcome(&word)?, is_done });
         found.map(read).transpose()
-    }
-
-    /// The number that the next new user gets.
-    pub fn next_user(&self) -> Result<i64> {
-        self.db
-            .prepare_cached("SELECT coalesce(max(user), 0) + 1 FROM changes")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .map_err(|source| self.sqlite(source))
     }
 
     /// Records what comparing a user came to, in place of what an earlier comparison did.

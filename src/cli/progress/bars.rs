@@ -25,11 +25,11 @@ impl Bars {
         self.speed = Speed::new();
         self.phase = Some(phase);
         self.bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        let counted = "{prefix:>10.bold} [{bar:30.green/dim}] {human_pos}/{human_len}  {msg}";
-        let open = "{prefix:>10.bold} {spinner:.green} {human_pos} rows  {msg}";
+        let counted = "{prefix:>10.bold} {bar:40.green/dim} {human_pos}/{human_len}\n           {wide_msg:.dim}";
+        let open = "{prefix:>10.bold} {spinner:.green} {human_pos} rows\n           {wide_msg:.dim}";
         let template = if total.is_some() { counted } else { open };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.progress_chars("━╸─"));
+            self.bar.set_style(style.progress_chars("━╸━"));
         }
         self.bar.set_prefix(doing(phase));
         self.bar.enable_steady_tick(Duration::from_millis(120));
@@ -40,10 +40,8 @@ impl Bars {
         let speed = self.speed.of(requests, Instant::now());
         let mut words = Vec::new();
         if self.phase == Some(Phase::Apply) {
-            words.push(pace(speed, self.budget));
-            if let Some(left) = self.left() {
-                words.push(format!("{left} left"));
-            }
+            words.extend(self.left().map(|left| format!("{left} left")));
+            words.push(pace(speed, &self.budget));
         }
         words.extend(troubles(progress));
         self.bar.set_position(progress.done);
@@ -72,6 +70,7 @@ impl Observer for Bars {
             Event::Waiting { reason, wait } => {
                 self.bar.set_message(format!("waiting {:.0?}: {}", wait, for_terminal(reason)));
             }
+            Event::Detail(_) => {}
             Event::Notice(text) => self.bar.suspend(|| super::super::say(&format!("note: {}", for_terminal(text)))),
         }
     }

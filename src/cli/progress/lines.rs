@@ -61,6 +61,7 @@ impl Observer for Lines {
             Event::Waiting { reason, wait } => super::super::say(
                 &json!({"event": "waiting", "reason": reason, "seconds": wait.as_secs_f64()}).to_string(),
             ),
+            Event::Detail(_) => {}
             Event::Notice(text) => super::super::say(&json!({"event": "notice", "text": text}).to_string()),
         }
     }

@@ -38,7 +38,7 @@ impl Plain {
         let Some(phase) = self.phase else { return };
         let of = self.total.map(|total| format!(" of {}", thousands(total))).unwrap_or_default();
         let mut words = vec![format!("{}: {}{of}", doing(phase), thousands(progress.done))];
-        words.extend(speed.filter(|_| phase != Phase::Stage).map(|speed| pace(speed, self.budget)));
+        words.extend(speed.filter(|_| phase != Phase::Stage).map(|speed| pace(speed, &self.budget)));
         words.extend(troubles(progress));
         super::super::say(&words.join(" · "));
     }
@@ -61,6 +61,7 @@ impl Observer for Plain {
             Event::Waiting { reason, wait } => {
                 super::super::say(&format!("waiting {wait:.0?}: {}", for_terminal(reason)));
             }
+            Event::Detail(_) => {}
             Event::Notice(text) => super::super::say(&format!("note: {}", for_terminal(text))),
         }
     }

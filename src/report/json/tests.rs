@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::event::Requests;
 use crate::json::parse;
-use crate::state::State;
 use crate::report::summary::sample::{empty, many, pair, plan, tally};
+use crate::state::State;
 
 fn told(summary: &Summary) -> String {
     let mut out = Vec::new();

@@ -79,8 +79,5 @@ fn next(summary: &Summary) -> Vec<(String, &'static str)> {
     }
     next.extend(failed_rows(summary));
     next.push((format!("metapatch report {run} --format csv -o report.csv"), "every row"));
-    if summary.users.get(Outcome::Applied) > 0 {
-        next.push((format!("metapatch rollback {run}"), "put it back"));
-    }
     next
 }

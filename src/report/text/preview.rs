@@ -1,5 +1,7 @@
 //! What would happen.
 
+use std::time::Duration;
+
 use crate::change::MAX_FIELD_BYTES;
 use crate::outcome::Outcome;
 use crate::report::summary::{Estimate, Largest, Summary};
@@ -8,11 +10,25 @@ use crate::report::text::{
 };
 use crate::report::words::{count, duration, thousands};
 
-/// What applying a run would do: counts, transitions, a few diffs, what will not go as asked, cost, next command.
+/// A plan that is kept: the preview, and what to do with it.
+pub fn plan(summary: &Summary, look: Look) -> String {
+    let mut page = Page::new(look);
+    foresee(&mut page, summary);
+    commands(&mut page, &next(summary));
+    page.text
+}
+
+/// What applying a run would do: counts, transitions, a few diffs, what will not go as asked, and the cost.
 pub fn preview(summary: &Summary, look: Look) -> String {
     let mut page = Page::new(look);
-    header(&mut page, summary);
-    counts(&mut page, summary, Outcome::Planned, |outcome| match outcome {
+    foresee(&mut page, summary);
+    page.text
+}
+
+fn foresee(page: &mut Page, summary: &Summary) {
+    let look = page.look;
+    header(page, summary);
+    counts(page, summary, Outcome::Planned, |outcome| match outcome {
         Outcome::Planned => "would change",
         other => meaning(other),
     });
@@ -26,19 +42,17 @@ pub fn preview(summary: &Summary, look: Look) -> String {
         let source = source_name(summary, look);
         summary.examples.iter().for_each(|diff| page.lines(diff.lines(&source, look)));
     }
-    troubles(&mut page, "Not as asked", summary);
-    remarks(&mut page, summary);
+    troubles(page, "Not as asked", summary);
+    remarks(page, summary);
     if let Some(largest) = &summary.largest {
-        tell_largest(&mut page, largest);
+        tell_largest(page, largest);
     }
     if summary.users_left() == 0 {
         page.text.push('\n');
         page.line("Nothing is left to change.");
     } else if let Some(estimate) = &summary.estimate {
-        cost(&mut page, estimate);
+        cost(page, estimate);
     }
-    commands(&mut page, &next(summary));
-    page.text
 }
 
 /// Worth telling only where it is close to the bound.
@@ -63,7 +77,9 @@ fn cost(page: &mut Page, estimate: &Estimate) {
     let Estimate { reads, writes, .. } = estimate;
     let requests =
         format!("{}: {}, {}", count(reads + writes, "request"), count(*reads, "read"), count(*writes, "write"));
-    let time = format!("about {} at {}", duration(estimate.duration), estimate.pace);
+    // What fits into the budget of one period is sent at once, which still takes a moment.
+    let least = estimate.duration.max(Duration::from_secs(1));
+    let time = format!("about {} at {}", duration(least), estimate.pace);
     page.text.push('\n');
     let one = format!("{requests}; {time}");
     if cell::width(&one) <= page.look.width {

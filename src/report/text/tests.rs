@@ -97,14 +97,14 @@ Next
   metapatch apply --run 20260512-k3f9                           apply this plan
   metapatch report 20260512-k3f9 --format failed -o failed.csv  the rows to mend
 "#;
-    assert_eq!(preview(&plan(), Look::plain(80)), expected);
+    assert_eq!(super::plan(&plan(), Look::plain(80)), expected);
 }
 
 #[test]
 fn a_line_stands_beside_its_like_where_there_is_room_and_below_it_elsewhere() {
     let cost = "1,012 requests: 10 reads, 1,002 writes; about 21 s at 50/s (share 50% of 1000/10s)\n";
-    assert!(preview(&plan(), Look::plain(120)).contains(cost));
-    let narrow = preview(&plan(), Look::plain(60));
+    assert!(super::plan(&plan(), Look::plain(120)).contains(cost));
+    let narrow = super::plan(&plan(), Look::plain(60));
     assert!(narrow.contains("  # apply this plan\n  metapatch apply --run 20260512-k3f9\n"), "{narrow}");
 }
 
@@ -146,7 +146,6 @@ Next
   metapatch retry 20260512-k3f9                                 try those again
   metapatch report 20260512-k3f9 --format failed -o failed.csv  the rows to mend
   metapatch report 20260512-k3f9 --format csv -o report.csv     every row
-  metapatch rollback 20260512-k3f9                              put it back
 ";
     assert_eq!(ending(&after_trouble(), Look::plain(80)), expected);
 }
@@ -157,9 +156,9 @@ fn colours_only_repeat_what_the_words_say() {
         for summary in [plan(), after_trouble(), empty(State::Planned)] {
             let (plain, colored) = (Look::plain(width), Look::colored(width));
             let trimmed = |page: &str| stripped(page).lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
-            assert_eq!(trimmed(&preview(&summary, colored)), preview(&summary, plain));
+            assert_eq!(trimmed(&super::plan(&summary, colored)), super::plan(&summary, plain));
             assert_eq!(trimmed(&ending(&summary, colored)), ending(&summary, plain));
-            assert!(preview(&summary, colored).contains('\u{1b}'));
+            assert!(super::plan(&summary, colored).contains('\u{1b}'));
         }
     }
 }
@@ -202,7 +201,7 @@ merge · run 20260512-k3f9
 
 Nothing is left to change.
 ";
-    assert_eq!(preview(&empty(State::Planned), Look::plain(80)), expected);
+    assert_eq!(super::plan(&empty(State::Planned), Look::plain(80)), expected);
 }
 
 #[test]
@@ -212,7 +211,7 @@ fn one_is_singular_everywhere() {
     summary.users = tally(&[(Outcome::Planned, 1)]);
     let duration = Duration::from_secs(1);
     summary.estimate = Some(Estimate { reads: 1, writes: 1, duration, pace: "1/s".to_owned() });
-    let page = preview(&summary, Look::plain(80));
+    let page = super::plan(&summary, Look::plain(80));
     assert!(page.contains("1 row · 1 user\n"), "{page}");
     assert!(page.contains("2 requests: 1 read, 1 write; about 1 s at 1/s\n"), "{page}");
 }
@@ -238,7 +237,7 @@ fn long_values_are_shortened_and_every_line_fits() {
     summary.largest =
         Some(Largest { field: crate::path::Field::Public, bytes: 8_000, user_id: "user_2abc".to_owned() });
     for width in [60, 80, 120] {
-        let page = preview(&summary, Look::plain(width));
+        let page = super::plan(&summary, Look::plain(width));
         let (body, _commands) = page.split_once("\nNext\n").expect("there are commands");
         for line in body.lines().skip(2) {
             assert!(cell::width(line) <= width, "{} > {width}: {line}", cell::width(line));
@@ -274,7 +273,7 @@ fn nothing_in_the_data_drives_the_terminal() {
     summary.troubles = vec![trouble(Outcome::Failed, hostile, 2, &[(1, hostile, hostile), (2, hostile, "other")])];
     summary.largest = Some(Largest { field: crate::path::Field::Public, bytes: 8_192, user_id: hostile.to_owned() });
     summary.estimate.as_mut().expect("is a plan").pace = hostile.to_owned();
-    for page in [preview(&summary, Look::plain(80)), ending(&summary, Look::plain(80))] {
+    for page in [super::plan(&summary, Look::plain(80)), ending(&summary, Look::plain(80))] {
         assert!(!page.chars().any(|c| is_unsafe(c) && c != '\n'), "{page:?}");
     }
 }
