@@ -13,13 +13,15 @@ pub(crate) fn listen(stopper: Stopper) {
     tokio::spawn(async move {
         loop {
             asked_to_stop().await;
-            if stopper.ask("asked to stop") == Urgency::Abandon {
-                tokio::select! {
-                    () = asked_to_stop() => {}
-                    () = tokio::time::sleep(GRACE) => {}
-                }
-                end();
+            if stopper.ask("asked to stop") == Urgency::Drain {
+                continue;
             }
+            super::say("stopping at once; what is under way is settled when the run is resumed");
+            tokio::select! {
+                () = asked_to_stop() => {}
+                () = tokio::time::sleep(GRACE) => {}
+            }
+            end();
         }
     });
 }

@@ -322,7 +322,10 @@ fn failed_rows_fed_back_as_they_are_end_well_once_the_cause_is_gone() {
         assert_eq!(outcomes(&rows), ["rejected", "applied"], "{format}: {failed}");
         assert_eq!(rows[0].code, "unreadable", "{format}");
         let held = again.held(&gone);
-        assert_eq!((&held["public_metadata"]["role"], &held["private_metadata"]["note"]), (&"member".into(), &"=1+1".into()));
+        assert_eq!(
+            (&held["public_metadata"]["role"], &held["private_metadata"]["note"]),
+            (&"member".into(), &"=1+1".into())
+        );
         assert_ne!(held, user);
         // What could not be read stays what it was, however often it goes round.
         let third = again.failed();

@@ -33,8 +33,17 @@ fn what_passes_is_tried_again_until_every_user_holds_what_it_should() {
         Truncated, Unavailable,
     };
     let kinds = [
-        Locked, Internal, InternalAfter, BadGateway, Unavailable, GatewayTimeout, CutBefore, CutAfter, Truncated,
-        Throttled, ThrottledBare,
+        Locked,
+        Internal,
+        InternalAfter,
+        BadGateway,
+        Unavailable,
+        GatewayTimeout,
+        CutBefore,
+        CutAfter,
+        Truncated,
+        Throttled,
+        ThrottledBare,
     ];
     // They mostly wait.
     std::thread::scope(|scope| {
@@ -192,8 +201,15 @@ fn everything_at_once_ends_with_every_row_told_and_every_user_right() {
     let world = World::new().users(300).start();
     rows(&world, 300);
     let faults = [
-        FaultKind::Locked, FaultKind::Internal, FaultKind::InternalAfter, FaultKind::BadGateway, FaultKind::Unavailable,
-        FaultKind::CutBefore, FaultKind::CutAfter, FaultKind::Truncated, FaultKind::GatewayTimeout,
+        FaultKind::Locked,
+        FaultKind::Internal,
+        FaultKind::InternalAfter,
+        FaultKind::BadGateway,
+        FaultKind::Unavailable,
+        FaultKind::CutBefore,
+        FaultKind::CutAfter,
+        FaultKind::Truncated,
+        FaultKind::GatewayTimeout,
     ];
     world.sandbox.set_faults(faults.map(|kind| Fault::new(kind).rate(0.02)).to_vec());
     world.ends(0, ["apply", "rows.csv"]);

@@ -31,7 +31,10 @@ fn serve(answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Strin
 }
 
 fn send(stream: &mut TcpStream, status: &str, kind: &str, body: &[u8]) {
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
     // The other end may have had enough.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
@@ -146,7 +149,11 @@ fn a_list_of_users_that_is_nonsense_aborts_the_run() {
         ("404 Not Found", "text/html", b"<html>no such page</html>".into()),
         ("405 No", "application/json", b"{}".into()),
         ("503 Busy", "text/html", b"<html>later</html>".into()),
-        ("403 Forbidden", "application/json", br#"{"errors":[{"code":"\u001b[2J","message":"\u202eno\u0007"}]}"#.into()),
+        (
+            "403 Forbidden",
+            "application/json",
+            br#"{"errors":[{"code":"\u001b[2J","message":"\u202eno\u0007"}]}"#.into(),
+        ),
     ];
     thread::scope(|scope| {
         for (status, kind, body) in bodies {

@@ -45,7 +45,9 @@ fn every_kind_of_identity_finds_its_user() {
 
 #[test]
 fn an_unverified_identifier_finds_nobody_unless_it_may() {
-    for (kind, identity, user) in [("email_address", "ben@example.com", "user_b"), ("phone_number", "+15550000003", "user_c")] {
+    for (kind, identity, user) in
+        [("email_address", "ben@example.com", "user_b"), ("phone_number", "+15550000003", "user_c")]
+    {
         let world = World::new().world(USERS).start();
         world.write("rows.csv", format!("{kind},public.role\n{identity},editor\n"));
         world.ends(1, ["apply", "rows.csv"]);
@@ -115,7 +117,8 @@ fn identities_of_one_user_that_say_the_same_as_it_holds_are_unchanged_in_any_ord
     world.write("two.ndjson", [row("user_id", "user_a", "editor"), row("username", "ann", "admin")].concat());
     world.ends(0, ["plan", "two.ndjson"]);
     assert_eq!(outcomes(&world.rows()), ["planned", "planned"]);
-    let three = [row("user_id", "user_a", "x"), row("username", "ann", "admin"), row("external_id", "+ext a", "editor")];
+    let three =
+        [row("user_id", "user_a", "x"), row("username", "ann", "admin"), row("external_id", "+ext a", "editor")];
     world.write("three.ndjson", three.concat());
     world.ends(0, ["apply", "three.ndjson"]);
     assert_eq!(outcomes(&world.rows()), ["unchanged"; 3]);

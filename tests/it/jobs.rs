@@ -33,7 +33,10 @@ fn a_job_maps_its_columns_and_its_guard_blocks_until_it_is_lifted() {
     let world = world(ROLES);
     world.sandbox.merge_metadata(&id(2), &value(r#"{"public_metadata":{"role":"admin"}}"#));
     let done = world.ends(1, ["apply", "--job", "roles", "--output", "json"]).json();
-    assert_eq!((&done["run"]["job"], &done["users"]["blocked"], &done["users"]["applied"]), (&"roles".into(), &1.into(), &3.into()));
+    assert_eq!(
+        (&done["run"]["job"], &done["users"]["blocked"], &done["users"]["applied"]),
+        (&"roles".into(), &1.into(), &3.into())
+    );
     let rows = world.rows();
     assert_eq!(outcomes(&rows), ["applied", "applied", "blocked", "applied"]);
     assert!(rows[2].message.contains("--allow forbid:public_metadata.role"), "{rows:#?}");
@@ -132,7 +135,10 @@ fn mistakes_name_their_place_and_the_nearest_key() {
         ("version: 1\njobs: {}\n".to_owned(), "roles"),
         ("\u{1b}[2J: x\n".to_owned(), "jobs.yaml"),
         (format!("version: 1\njobs: {}", "[".repeat(100_000)), "jobs.yaml"),
-        ("a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]\n".to_owned(), "jobs.yaml"),
+        (
+            "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b]\n".to_owned(),
+            "jobs.yaml",
+        ),
     ];
     for (jobs, says) in cases.iter().filter(|(_, says)| !says.is_empty()) {
         let world = world(jobs);
@@ -165,5 +171,7 @@ fn an_instance_of_the_configuration_says_its_key_and_address() {
     let abroad = "version: 1\ninstances:\n  local: { secret_key: \"${MY_KEY}\", api_url: \"https://example.com\" }\n";
     world.write("abroad.yaml", abroad);
     world.write("rows.csv", format!("user_id,public.role\n{},x\n", id(0)));
-    command(&["plan", "rows.csv", "-c", "abroad.yaml", "--instance", "local"]).ended(2).says("--allow-api-url example.com");
+    command(&["plan", "rows.csv", "-c", "abroad.yaml", "--instance", "local"])
+        .ended(2)
+        .says("--allow-api-url example.com");
 }

@@ -35,9 +35,32 @@ fn the_object_has_exactly_the_keys_of_the_contract_in_their_order() {
     let world = World::new().users(2).start();
     world.write("rows.csv", format!("user_id,public.role\n{},x\nbad/id,y\n", id(0)));
     let expected = [
-        "run", "id", "file", "job", "state", "rows", "read", "rejected", "users", "planned", "applied", "unchanged",
-        "not_found", "ambiguous", "too_large", "blocked", "drifted", "failed", "pending", "requests", "read", "write",
-        "retried", "throttled", "transitions", "duration_s",
+        "run",
+        "id",
+        "file",
+        "job",
+        "state",
+        "rows",
+        "read",
+        "rejected",
+        "users",
+        "planned",
+        "applied",
+        "unchanged",
+        "not_found",
+        "ambiguous",
+        "too_large",
+        "blocked",
+        "drifted",
+        "failed",
+        "pending",
+        "requests",
+        "read",
+        "write",
+        "retried",
+        "throttled",
+        "transitions",
+        "duration_s",
     ];
     let told = |args: &[&str], code| world.ends(code, args.iter().copied());
     let planned = told(&["plan", "rows.csv", "--output", "json"], 1);
@@ -55,7 +78,10 @@ fn the_object_has_exactly_the_keys_of_the_contract_in_their_order() {
         assert!(told["duration_s"].is_number() && told["run"]["job"].is_null(), "{told}");
         assert_eq!(told["run"]["file"].as_str().map(|file| run.ends_with(file)), Some(true), "{told}");
         assert!(run.contains(told["run"]["id"].as_str().expect("is a text")));
-        assert_eq!(keys(&told["transitions"][0].to_string(), 1).len(), 4 + usize::from(told["transitions"][0].get("before_absent").is_some()));
+        assert_eq!(
+            keys(&told["transitions"][0].to_string(), 1).len(),
+            4 + usize::from(told["transitions"][0].get("before_absent").is_some())
+        );
     }
 }
 
@@ -100,15 +126,24 @@ fn transitions_have_all_their_forms() {
     is("public_metadata.role", r#"{"path":"public_metadata.role","before":"member","after":"editor","users":30}"#);
     is(r"public_metadata.a\.b", r#"{"path":"public_metadata.a\\.b","before":1,"after":2,"users":30}"#);
     is("public_metadata.nil", r#"{"path":"public_metadata.nil","before":null,"after":"x","users":30}"#);
-    is("public_metadata.old", r#"{"path":"public_metadata.old","before":1,"after":null,"users":30,"after_absent":true}"#);
-    is("public_metadata.fresh", r#"{"path":"public_metadata.fresh","before":null,"after":true,"users":30,"before_absent":true}"#);
+    is(
+        "public_metadata.old",
+        r#"{"path":"public_metadata.old","before":1,"after":null,"users":30,"after_absent":true}"#,
+    );
+    is(
+        "public_metadata.fresh",
+        r#"{"path":"public_metadata.fresh","before":null,"after":true,"users":30,"before_absent":true}"#,
+    );
     is("public_metadata.n", r#"{"path":"public_metadata.n","distinct":30,"users":30}"#);
     is(
         "private_metadata.tier",
         r#"{"path":"private_metadata.tier","before":null,"after":null,"users":30,"before_masked":true,"after_masked":true}"#,
     );
     let shown = world.ends(0, ["plan", "rows.ndjson", "--output", "json", "--show-private"]).json();
-    assert_eq!(*entry(&shown, "private_metadata.tier"), value(r#"{"path":"private_metadata.tier","distinct":30,"users":30}"#));
+    assert_eq!(
+        *entry(&shown, "private_metadata.tier"),
+        value(r#"{"path":"private_metadata.tier","distinct":30,"users":30}"#)
+    );
 }
 
 #[test]
@@ -118,7 +153,8 @@ fn most_users_come_first_and_fifty_entries_are_told() {
     let row = |user: u64, n| format!("{{\"user_id\":\"{}\",\"unsafe_metadata\":{{{}}}}}\n", id(user), object(n));
     world.write("rows.ndjson", [row(0, 60), row(1, 30), row(2, 10)].concat());
     let told = world.ends(0, ["plan", "rows.ndjson", "--output", "json"]).json();
-    let users: Vec<u64> = told["transitions"].as_array().expect("is a list").iter().filter_map(|t| t["users"].as_u64()).collect();
+    let users: Vec<u64> =
+        told["transitions"].as_array().expect("is a list").iter().filter_map(|t| t["users"].as_u64()).collect();
     let expected: Vec<u64> = [3; 10].into_iter().chain([2; 20]).chain([1; 20]).collect();
     assert_eq!(users, expected);
 }

@@ -101,7 +101,9 @@ fn wrong_usage_is_2_names_the_cause_and_the_way_out_and_sends_nothing() {
         let told = world.ends(2, args);
         assert!(!told.stderr.contains('\u{202e}') && told.stderr.contains("\\u{202e}"), "{told:#?}");
     }
-    for url in ["nonsense", "ftp://127.0.0.1", "http://example.com", "https://user:pw@example.com", "http://127.0.0.1:1/x?y"] {
+    for url in
+        ["nonsense", "ftp://127.0.0.1", "http://example.com", "https://user:pw@example.com", "http://127.0.0.1:1/x?y"]
+    {
         world.command(["plan", "rows.csv"]).env("CLERK_API_URL", url).run().ended(2).says("CLERK_API_URL");
     }
     assert_eq!(world.sandbox.truth().total, 0);
@@ -216,7 +218,11 @@ fn the_key_is_kept_nowhere() {
     world.write("key", format!("{KEY}\n"));
     let runs = [
         world.ends(0, ["plan", "rows.csv", "-v"]),
-        world.command(["apply", "rows.csv", "-v", "--secret-key-file", "key"]).without("CLERK_SECRET_KEY").run().ended(0),
+        world
+            .command(["apply", "rows.csv", "-v", "--secret-key-file", "key"])
+            .without("CLERK_SECRET_KEY")
+            .run()
+            .ended(0),
         world.command(["resume", "-v", "--secret-key-command", "cat key"]).without("CLERK_SECRET_KEY").run().ended(0),
     ];
     // What was said was looked at by then.
