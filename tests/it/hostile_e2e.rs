@@ -97,6 +97,7 @@ fn check(case: &Case) {
     } else {
         let good = count(&rows, "applied") + count(&rows, "unchanged");
         assert_eq!(good, case.good, "{case:?}: {rows:#?}");
+        assert_eq!(count(&rows, "failed"), 0, "{case:?}: {rows:#?}");
     }
     for (path, bytes) in world.left_behind() {
         assert!(!crate::world::holds(&bytes, "FAKE"), "{case:?}: a secret is kept in {}", path.display());
@@ -117,7 +118,8 @@ fn feed_back(case: &Case, world: &World) {
     let output = world.run(["plan", name]);
     assert_eq!(output.code, Some(i32::from(expected > 0)), "{case:?}: {failed} {output:#?}");
     let rows = world.rows();
-    assert_eq!((rows.len(), count(&rows, "rejected")), (expected, expected), "{case:?}: {failed} {rows:#?}");
+    let told = (rows.len(), count(&rows, "rejected"));
+    assert_eq!(told, (expected, expected), "{case:?}: {failed} {rows:#?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -110,7 +110,7 @@ impl World {
         if PACED.contains(&verb) && !args.iter().any(|arg| arg == "--rate") {
             command.args(["--rate", "100000/1s", "--user-rate", "100000/1s"]);
         }
-        Run { command, args, stdin: Some(Vec::new()) }
+        Run { command, args, stdin: Vec::new() }
     }
 
     /// Runs a command to its end.
@@ -209,19 +209,12 @@ pub(crate) fn holds(bytes: &[u8], what: &str) -> bool {
 pub(crate) struct Run {
     command: Command,
     args: Vec<String>,
-    /// `None` is an input that nobody writes to and nobody closes.
-    stdin: Option<Vec<u8>>,
+    stdin: Vec<u8>,
 }
 
 impl Run {
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
-        self
-    }
-
-    /// Leaves standard input open, to be typed into.
-    pub(crate) fn stdin_that_stays_open(mut self) -> Self {
-        self.stdin = None;
+        self.stdin = bytes.into();
         self
     }
 
@@ -243,12 +236,9 @@ impl Run {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary starts");
         let mut stdin = child.stdin.take().expect("is piped");
-        let mut held = None;
-        match self.stdin.take() {
-            // A command that reads nothing closes it, which is fine.
-            Some(bytes) => drop(thread::spawn(move || stdin.write_all(&bytes))),
-            None => held = Some(stdin),
-        }
+        let bytes = std::mem::take(&mut self.stdin);
+        // A command that reads nothing closes it, which is fine.
+        thread::spawn(move || stdin.write_all(&bytes));
         let (sender, ended) = mpsc::channel();
         let mut out = child.stdout.take().expect("is piped");
         let mut err = child.stderr.take().expect("is piped");
@@ -266,7 +256,7 @@ impl Run {
             reading.join().expect("reads");
             let _ = sender.send(bytes);
         });
-        Running { child, args: self.args, ended, said, stdin: held }
+        Running { child, args: self.args, ended, said }
     }
 }
 
@@ -277,17 +267,11 @@ pub(crate) struct Running {
     ended: mpsc::Receiver<Vec<u8>>,
     /// What standard error holds so far.
     said: Said,
-    stdin: Option<ChildStdin>,
 }
 
 type Said = Arc<Mutex<Vec<u8>>>;
 
 impl Running {
-    /// Writes to a standard input that stays open.
-    pub(crate) fn type_in(&mut self, text: &str) {
-        self.stdin.as_mut().expect("stays open").write_all(text.as_bytes()).expect("is read");
-    }
-
     /// Waits until standard error holds a text.
     pub(crate) fn wait_for(&self, what: &str) {
         let began = Instant::now();
