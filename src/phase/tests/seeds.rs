@@ -219,8 +219,13 @@ impl Plan {
     }
 }
 
-/// What a user held at the last pause, and how often it had been written by then.
-type Pause = BTreeMap<String, (Value, u32)>;
+/// How things stood when the run last stood still.
+struct Pause {
+    /// What each user held, and how often it had been written by then.
+    users: BTreeMap<String, (Value, u32)>,
+    /// The users whose plan was made already, for something else than what they held now.
+    drifted: BTreeSet<String>,
+}
 
 impl Plan {
     async fn sessions(&self, mut at_each_kill: impl FnMut()) -> u32 {
@@ -246,14 +251,25 @@ impl Plan {
         for user in self.before.keys().filter(|_| rng.bool()).collect::<Vec<_>>() {
             self.rig.world.merge(user, &object(rng, 2, true));
         }
-        self.before.keys().map(|user| (user.clone(), (self.rig.world.public(user), self.landed(user)))).collect()
+        let held = |user: &String| (user.clone(), (self.rig.world.public(user), self.landed(user)));
+        Pause { users: self.before.keys().map(held).collect(), drifted: self.drifted() }
+    }
+
+    fn drifted(&self) -> BTreeSet<String> {
+        let run = RunFile::open_to_read(&self.rig.path).expect("is a run file");
+        if !run.head().compared {
+            return BTreeSet::new();
+        }
+        let planned = run.planned(0, 1_000).expect("is readable").into_iter();
+        let now = |user: &str| BTreeMap::from([(Field::Public, self.rig.world.public(user))]);
+        planned.filter(|one| !one.change.drifted(&now(&one.user_id)).is_empty()).map(|one| one.user_id).collect()
     }
 
     /// Whatever was written since the pause was merged into what somebody else had left there; the rest is untouched.
     fn check_interference(&self, pause: &Pause, killed: u32) {
         self.rig.no_violations();
         let told = self.rig.told();
-        for (user, (held, landed)) in pause {
+        for (user, (held, landed)) in &pause.users {
             let rows = self.users.get(user).map_or(&[][..], |expected| &expected.rows);
             let now = self.rig.world.public(user);
             if self.landed(user) > *landed {
@@ -266,6 +282,9 @@ impl Plan {
                 assert!(row.outcome.is_final(), "{user}: {row:?}");
                 let applied = row.outcome == Outcome::Applied;
                 assert!(!applied || self.landed(user) > 0 || row.code == "verified", "{user}: {row:?}");
+            }
+            if pause.drifted.contains(user) {
+                assert_eq!((told[rows[0]].outcome, self.landed(user)), (Outcome::Drifted, *landed), "{user}");
             }
             assert!(self.landed(user) <= 1 + killed, "{user} was written too often");
         }
