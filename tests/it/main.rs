@@ -1,4 +1,9 @@
 //! The one integration test binary.
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "in tests, rows are few and should be easy to read"
+)]
 
 mod apply;
 mod export;

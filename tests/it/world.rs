@@ -38,6 +38,7 @@ pub(crate) struct Builder {
 
 impl World {
     /// A world without limits.
+    #[expect(clippy::new_ret_no_self, reason = "it reads as `World::new().…start()`")]
     pub(crate) fn new() -> Builder {
         Builder { config: Config { limit: Quota::Off, user_limit: None, ..Config::default() }, lines: None }
     }
@@ -282,6 +283,7 @@ impl Running {
     }
 
     /// Waits until the rows of a new run are being put down.
+    #[expect(clippy::unused_self, reason = "it is the command that is waited for")]
     pub(crate) fn wait_for_run(&self, world: &World) {
         let began = Instant::now();
         let being_written =
@@ -359,6 +361,7 @@ impl Output {
 }
 
 /// One line of the report.
+#[expect(clippy::struct_field_names, reason = "the fields are called as the columns are")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) row: u64,
