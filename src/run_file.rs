@@ -201,6 +201,15 @@ impl RunFile {
         self.db.execute_batch("COMMIT").map_err(|source| self.sqlite(source))
     }
 
+    /// Takes back everything since the last [`Self::commit`], for when it was cut off in the middle of a group.
+    pub fn discard(&mut self) -> Result<()> {
+        if !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK").map_err(|source| self.sqlite(source))?;
+        }
+        self.head = head::read(&self.db, &self.path)?;
+        Ok(())
+    }
+
     /// Commits, and folds everything into the one file.
     pub fn close(mut self) -> Result<()> {
         self.commit()?;

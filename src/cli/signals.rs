@@ -6,7 +6,7 @@ use super::problem::Exit;
 use crate::stop::{Stopper, Urgency};
 
 /// How long a run that is abandoned may take to say how far it has come.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Listens until the program ends.
 pub(crate) fn listen(stopper: Stopper) {
