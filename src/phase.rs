@@ -196,3 +196,6 @@ pub fn describe(failure: &Failure) -> String {
     let status = failure.status.map(|status| format!("{status} ")).unwrap_or_default();
     format!("{status}{}: {}", failure.code, failure.message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ fn is_cut_off(batch: &Batch, users: &[User]) -> bool {
 /// Anything else, such as an address at which there is no API, would be the same for all of them.
 fn is_about_the_batch(failure: &Failure) -> bool {
     let refused = matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge);
-    refused && (failure.code == ANSWER_TOO_LARGE || matches!(failure.status, Some(400 | 413 | 414 | 422)))
+    refused && (failure.code == ANSWER_TOO_LARGE || matches!(failure.status, Some(400 | 413 | 414 | 422 | 431)))
 }
 
 fn halves(batch: &Batch) -> [Batch; 2] {

@@ -12,6 +12,7 @@ mod json;
 mod kill;
 mod large;
 mod output;
+mod readme;
 mod resume;
 mod sandbox;
 mod tidy;

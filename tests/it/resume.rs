@@ -170,6 +170,22 @@ fn an_interrupted_standard_input_cannot_be_read_again_and_says_so() {
 }
 
 #[test]
+fn a_wait_for_standard_input_can_be_interrupted() {
+    let world = World::new().users(3).start();
+    let row = format!("user_id,public.role\n{},x\n", id(0));
+    let args = ["apply", "-", "--input-format", "csv", "--progress", "json"];
+    let running = world.command(args).stdin(row).stays_open().spawn();
+    running.wait_for("started");
+    running.signal("INT");
+    // The first is not answered while it waits for a row; the second ends it in any case.
+    std::thread::sleep(Duration::from_millis(100));
+    running.signal("INT");
+    running.wait_for("stopping at once");
+    running.wait().ended(130);
+    assert_eq!(world.sandbox.truth().patches, 0);
+}
+
+#[test]
 fn retry_compares_anew_and_leaves_what_ended_well() {
     let world = slow(3);
     world.sandbox.delete_user(&id(1));

@@ -110,7 +110,7 @@ impl World {
         if PACED.contains(&verb) && !args.iter().any(|arg| arg == "--rate") {
             command.args(["--rate", "100000/1s", "--user-rate", "100000/1s"]);
         }
-        Run { command, args, stdin: Vec::new() }
+        Run { command, args, stdin: Vec::new(), stays_open: false }
     }
 
     /// Runs a command to its end.
@@ -210,11 +210,18 @@ pub(crate) struct Run {
     command: Command,
     args: Vec<String>,
     stdin: Vec<u8>,
+    stays_open: bool,
 }
 
 impl Run {
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// Leaves standard input open, so that whoever reads on waits.
+    pub(crate) fn stays_open(mut self) -> Self {
+        self.stays_open = true;
         self
     }
 
@@ -238,7 +245,13 @@ impl Run {
         let mut stdin = child.stdin.take().expect("is piped");
         let bytes = std::mem::take(&mut self.stdin);
         // A command that reads nothing closes it, which is fine.
-        thread::spawn(move || stdin.write_all(&bytes));
+        let (hold, released) = mpsc::channel::<()>();
+        let hold = self.stays_open.then_some(hold);
+        thread::spawn(move || {
+            let _ = stdin.write_all(&bytes);
+            // Ends with the command, or at once where nobody holds it open.
+            let _ = released.recv();
+        });
         let (sender, ended) = mpsc::channel();
         let mut out = child.stdout.take().expect("is piped");
         let mut err = child.stderr.take().expect("is piped");
@@ -256,7 +269,7 @@ impl Run {
             reading.join().expect("reads");
             let _ = sender.send(bytes);
         });
-        Running { child, args: self.args, ended, said }
+        Running { child, args: self.args, ended, said, _stdin: hold }
     }
 }
 
@@ -267,6 +280,8 @@ pub(crate) struct Running {
     ended: mpsc::Receiver<Vec<u8>>,
     /// What standard error holds so far.
     said: Said,
+    /// Standard input is open as long as this is there.
+    _stdin: Option<mpsc::Sender<()>>,
 }
 
 type Said = Arc<Mutex<Vec<u8>>>;
