@@ -272,7 +272,7 @@ fn the_deepest_values_survive_being_written_down() {
     let deep = |levels: usize| format!("{}1{}", r#"{"k":"#.repeat(levels), "}".repeat(levels));
     for levels in [126, 127, 128] {
         let patch = Patch::from_json(&format!(r#"{{"public_metadata":{}}}"#, deep(levels))).expect("is a patch");
-        for before in [r#"{}"#.to_owned(), deep(levels).replace('1', "[null]"), r#"{"k":5}"#.to_owned()] {
+        for before in ["{}".to_owned(), deep(levels).replace('1', "[null]"), r#"{"k":5}"#.to_owned()] {
             let Ok(before) = json::parse(&before) else { continue };
             let before = Metadata::from([(Field::Public, before)]);
             for mode in [Mode::Merge, Mode::Replace] {

@@ -161,12 +161,11 @@ fn every_format_ends_in_the_same_state() {
     let mut ends: Vec<BTreeMap<String, Value>> = Vec::new();
     for (name, bytes) in files {
         let world = World::new().users(20).start();
-        let done = match name.strip_prefix('-') {
-            Some(format) => world.command(["apply", "-", "--input-format", format]).stdin(bytes).run(),
-            None => {
-                world.write(name, bytes);
-                world.run(["apply", name])
-            }
+        let done = if let Some(format) = name.strip_prefix('-') {
+            world.command(["apply", "-", "--input-format", format]).stdin(bytes).run()
+        } else {
+            world.write(name, bytes);
+            world.run(["apply", name])
         };
         done.ended(0);
         let rows = world.rows();

@@ -119,7 +119,7 @@ fn an_address_that_does_not_answer_ends_it_before_it_begins() {
         format!("http://{closed}"),
         serve(|_, _| {}),
         serve(|_, stream| drop(stream.write_all(b"\0\x01\x02 not http at all\r\n\r\n"))),
-        serve(|_, _| thread::sleep(Duration::from_secs(60))),
+        serve(|_, _| thread::sleep(Duration::from_mins(1))),
         "https://127.0.0.1:1".to_owned(),
         serve(drip),
     ];

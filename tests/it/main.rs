@@ -1,4 +1,5 @@
 //! The one integration test binary.
+#![expect(clippy::format_collect, reason = "a test's input has few lines, and reads best as what it is")]
 
 mod apply;
 mod export;
