@@ -1,5 +1,9 @@
 //! The one integration test binary.
-#![expect(clippy::format_collect, reason = "a test's input has few lines, and reads best as what it is")]
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "a test's input has few lines, and reads best as what it is"
+)]
 
 mod apply;
 mod export;

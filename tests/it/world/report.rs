@@ -3,7 +3,7 @@
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    pub(crate) row: u64,
+    pub(crate) number: u64,
     pub(crate) line: u64,
     pub(crate) user_id: String,
     pub(crate) matched: String,
@@ -21,7 +21,7 @@ impl Row {
         assert_eq!(header, "row,line,user_id,match,outcome,code,message,attempts,changed,trace_id");
         let mut reader = csv::Reader::from_reader(report.as_bytes());
         let rows: Vec<Self> = reader.records().map(|record| Self::of(&record.expect("is a record"))).collect();
-        let numbers: Vec<u64> = rows.iter().map(|row| row.row).collect();
+        let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
         assert_eq!(numbers, (1..=rows.len() as u64).collect::<Vec<_>>(), "a row is missing or told twice");
         rows
     }
@@ -30,7 +30,7 @@ impl Row {
         let number = |n: usize| record[n].parse().expect("is a number");
         let text = |n: usize| record[n].to_owned();
         Self {
-            row: number(0),
+            number: number(0),
             line: number(1),
             user_id: text(2),
             matched: text(3),
