@@ -141,8 +141,9 @@ impl RunFile {
     /// Opens a run file for reading, also while another process writes it.
     pub fn open_to_read(path: &Path) -> Result<Self> {
         check_exists(path)?;
-        // After a kill the last writes may still stand in the `-wal` file; whoever comes first folds them in.
-        if path.with_file_name(wal_name(path)).exists()
+        // After a kill the last writes may still stand in the `-wal` file, and a change of the layout that was cut off
+        // in the `-journal` file, which nobody who only reads can take back; whoever comes first settles both.
+        if ["-wal", "-journal"].iter().any(|ending| beside(path, ending).exists())
             && let Ok(Some(lock)) = Lock::take(path)
             && let Ok(mut run) = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         {
@@ -225,10 +226,11 @@ impl RunFile {
     }
 }
 
-fn wal_name(path: &Path) -> std::ffi::OsString {
+/// The file that SQLite keeps beside a run file.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push("-wal");
-    name
+    name.push(ending);
+    path.with_file_name(name)
 }
 
 fn check_exists(path: &Path) -> Result<()> {

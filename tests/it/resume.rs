@@ -163,7 +163,7 @@ fn an_interrupted_standard_input_cannot_be_read_again_and_says_so() {
     let rows: String =
         (0..300_000).map(|n| format!("{{\"user_id\":\"user_{n}\",\"public_metadata\":{{\"a\":1}}}}\n")).collect();
     let running = world.command(["plan", "-", "--input-format", "ndjson"]).stdin(rows).spawn();
-    running.wait_for_run(&world);
+    world.wait_for_run();
     running.signal("INT");
     running.wait().ended(130);
     world.ends(2, ["resume"]).says("standard input, which cannot be read twice");

@@ -42,6 +42,7 @@ pub(crate) struct Builder {
 
 impl World {
     /// A world without limits.
+    #[expect(clippy::new_ret_no_self, reason = "what follows says what is in it")]
     pub(crate) fn new() -> Builder {
         Builder { config: Config { limit: Quota::Off, user_limit: None, ..Config::default() }, lines: None }
     }
@@ -162,6 +163,17 @@ impl World {
         let began = Instant::now();
         while !seen(&self.sandbox.truth()) {
             assert!(began.elapsed() < PATIENCE, "never saw {what}: {:?}", self.sandbox.truth());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the rows of a new run are being put down.
+    pub(crate) fn wait_for_run(&self) {
+        let began = Instant::now();
+        let being_written =
+            |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
+        while !self.run_files().iter().any(being_written) {
+            assert!(began.elapsed() < PATIENCE, "no rows are put down");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -296,17 +308,6 @@ impl Running {
         let began = Instant::now();
         while !holds(&self.said.lock().expect("is whole"), what) {
             assert!(began.elapsed() < PATIENCE, "never said {what:?}");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Waits until the rows of a new run are being put down.
-    pub(crate) fn wait_for_run(&self, world: &World) {
-        let began = Instant::now();
-        let being_written =
-            |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
-        while !world.run_files().iter().any(being_written) {
-            assert!(began.elapsed() < PATIENCE, "no rows are put down");
             thread::sleep(Duration::from_millis(1));
         }
     }
