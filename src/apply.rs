@@ -155,9 +155,8 @@ impl<T: Target> Applying<'_, '_, T> {
             tokio::select! {
                 Some(done) = self.tasks.join_next() => self.take(done)?,
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
-                asked = self.work.stop.beyond(urgency) => match asked {
-                    Urgency::Abandon => return Ok(Finish::Interrupted),
-                    _ => self.work.tell_stopping(),
+                asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
+                    return Ok(Finish::Interrupted);
                 },
             }
         }

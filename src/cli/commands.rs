@@ -19,7 +19,7 @@ use crate::settings::{ChosenInstance, Jobs};
 use crate::source::Source;
 use crate::spec::{Input, Spec};
 use crate::state::State;
-use crate::stop;
+use crate::stop::{self, Urgency};
 
 /// What every command that drives a run was given.
 struct Given<'g> {
@@ -297,7 +297,9 @@ fn drive<'d>(
         let stopper = stopper.clone();
         tokio::spawn(async move {
             tokio::time::sleep(limit).await;
-            stopper.ask("--max-duration is over");
+            if stopper.ask("--max-duration is over") == Urgency::Drain {
+                signals::say_below_bars("stopping: --max-duration is over; finishing what is under way");
+            }
         });
     }
     signals::listen(stopper);

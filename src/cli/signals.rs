@@ -18,9 +18,10 @@ pub(crate) fn listen(stopper: Stopper) {
         loop {
             signals.next().await;
             if stopper.ask("asked to stop") == Urgency::Drain {
+                say_below_bars("stopping: finishing what is under way; once more gives that up, too");
                 continue;
             }
-            super::say("stopping at once; what is under way is settled when the run is resumed");
+            say_below_bars("stopping at once; what is under way is settled when the run is resumed");
             tokio::select! {
                 () = signals.next() => {}
                 () = tokio::time::sleep(GRACE) => {}
@@ -28,6 +29,12 @@ pub(crate) fn listen(stopper: Stopper) {
             end();
         }
     });
+}
+
+/// Says a line with room above and below it on a terminal, where the next drawing of the bars would wipe it out.
+pub(crate) fn say_below_bars(line: &str) {
+    use std::io::IsTerminal as _;
+    if std::io::stderr().is_terminal() { super::say(&format!("\n{line}\n\n")) } else { super::say(line) }
 }
 
 /// How the work of a command came to its end: with a result, a panic, or, where nothing comes, because it was given up.

@@ -102,9 +102,14 @@ fn by_id(id: &str, public: &Value) -> Row {
     row(IdentityKind::UserId, id, public)
 }
 
+/// A folder in memory where there is one: nothing here has to outlive the test, and hundreds of runs are made.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("there is room")
+}
+
 impl Rig {
     fn new(accounts: impl IntoIterator<Item = Account>, spec: Spec, rows: &[Row]) -> Self {
-        let folder = tempfile::tempdir().expect("there is room");
+        let folder = folder();
         let path = folder.path().join("run.run");
         let mut run = RunFile::create(&path, &head(spec)).expect("can be made");
         run.begin_rows().expect("can be written");

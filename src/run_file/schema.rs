@@ -101,6 +101,7 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<()> {
     }
     match number("user_version").map_err(foreign)?.unwrap_or_default() {
         VERSION => Ok(()),
-        found => Err(RunFileError::Newer { path: path.to_owned(), found, known: VERSION }),
+        found if found > VERSION => Err(RunFileError::Newer { path: path.to_owned(), found, known: VERSION }),
+        _ => Err(RunFileError::NotARunFile(path.to_owned())),
     }
 }

@@ -2,7 +2,7 @@
 #![expect(
     clippy::format_collect,
     clippy::format_push_string,
-    reason = "a test's input has few lines, and reads best as what it is"
+    reason = "in tests, rows are few and should be easy to read"
 )]
 
 mod apply;

@@ -42,7 +42,7 @@ pub(crate) struct Builder {
 
 impl World {
     /// A world without limits.
-    #[expect(clippy::new_ret_no_self, reason = "what follows says what is in it")]
+    #[expect(clippy::new_ret_no_self, reason = "it reads as `World::new().…start()`")]
     pub(crate) fn new() -> Builder {
         Builder { config: Config { limit: Quota::Off, user_limit: None, ..Config::default() }, lines: None }
     }

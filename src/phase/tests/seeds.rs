@@ -1,6 +1,6 @@
 //! Small random worlds, one a seed: runs that fail, are throttled, cut and killed at any moment end as they should.
 //!
-//! A seed that fails is named; `try_world(SEED)` in a test of its own plays it again.
+//! A seed that fails is named; `try_world(SEED)` or `try_world_with_others(SEED)` in a test of its own plays it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,10 +96,9 @@ fn script(rng: &mut Rng, may_be_without_effect: bool) -> (Vec<Step>, Option<Outc
         _ => {}
     }
     let outcome = steps.last().and_then(|step| match step.answer {
-        Err(Refused) => Some(Outcome::Failed),
+        Err(Refused) | Ok(()) => Some(Outcome::Failed),
         Err(TooLarge) => Some(Outcome::TooLarge),
         Err(NotFound) => Some(Outcome::NotFound),
-        Ok(()) => Some(Outcome::Failed),
         Err(_) => None,
     });
     (steps, outcome)
@@ -157,7 +156,11 @@ fn plan(seed: u64) -> Plan {
 impl Plan {
     /// What a user will hold, by merges that know nothing of ours.
     fn after(&self, user: &str) -> Value {
-        let mut value = self.before[user].clone();
+        self.after_from(user, &self.before[user])
+    }
+
+    fn after_from(&self, user: &str, held: &Value) -> Value {
+        let mut value = held.clone();
         for patch in &self.users[user].patches {
             match self.spec.mode {
                 Mode::Merge => json_patch::merge(&mut value, patch),
@@ -216,42 +219,138 @@ impl Plan {
     }
 }
 
-fn try_world(seed: u64) {
+/// How things stood when the run last stood still.
+struct Pause {
+    /// What each user held, and how often it had been written by then.
+    users: BTreeMap<String, (Value, u32)>,
+    /// The users whose plan was made already, for something else than what they held now.
+    drifted: BTreeSet<String>,
+}
+
+impl Plan {
+    async fn sessions(&self, mut at_each_kill: impl FnMut()) -> u32 {
+        let mut killed = 0;
+        for moments in self.kills.iter().copied().map(Some).chain([None]) {
+            self.rig.world.state().moments_left = moments;
+            match self.rig.session(Duration::ZERO).await {
+                Session::Killed if moments.is_some() => killed += 1,
+                Session::Over(Ok(Finish::Done)) => continue,
+                other => panic!("{other:?}"),
+            }
+            at_each_kill();
+        }
+        killed
+    }
+
+    fn landed(&self, user: &str) -> u32 {
+        self.rig.world.state().landed.get(user).copied().unwrap_or_default()
+    }
+
+    /// Somebody else writes to some users.
+    fn interfere(&self, rng: &mut Rng) -> Pause {
+        for user in self.before.keys().filter(|_| rng.bool()).collect::<Vec<_>>() {
+            self.rig.world.merge(user, &object(rng, 2, true));
+        }
+        let held = |user: &String| (user.clone(), (self.rig.world.public(user), self.landed(user)));
+        Pause { users: self.before.keys().map(held).collect(), drifted: self.drifted() }
+    }
+
+    fn drifted(&self) -> BTreeSet<String> {
+        let run = RunFile::open_to_read(&self.rig.path).expect("is a run file");
+        if !run.head().compared {
+            return BTreeSet::new();
+        }
+        let planned = run.planned(0, 1_000).expect("is readable").into_iter();
+        let now = |user: &str| BTreeMap::from([(Field::Public, self.rig.world.public(user))]);
+        planned.filter(|one| !one.change.drifted(&now(&one.user_id)).is_empty()).map(|one| one.user_id).collect()
+    }
+
+    /// Whatever was written since the pause was merged into what somebody else had left there; the rest is untouched.
+    fn check_interference(&self, pause: &Pause, killed: u32) {
+        self.rig.no_violations();
+        let told = self.rig.told();
+        for (user, (held, landed)) in &pause.users {
+            let rows = self.users.get(user).map_or(&[][..], |expected| &expected.rows);
+            let now = self.rig.world.public(user);
+            if self.landed(user) > *landed {
+                let merged = self.after_from(user, held);
+                assert!(is_of_either(&now, held, &merged), "{user} lost something: {now}, not {merged} from {held}");
+            } else {
+                assert_eq!(now, *held, "{user}");
+            }
+            for row in rows.iter().map(|row| &told[*row]) {
+                assert!(row.outcome.is_final(), "{user}: {row:?}");
+                let applied = row.outcome == Outcome::Applied;
+                assert!(!applied || self.landed(user) > 0 || row.code == "verified", "{user}: {row:?}");
+            }
+            if pause.drifted.contains(user) {
+                assert_eq!((told[rows[0]].outcome, self.landed(user)), (Outcome::Drifted, *landed), "{user}");
+            }
+            assert!(self.landed(user) <= 1 + killed, "{user} was written too often");
+        }
+    }
+}
+
+/// Whether all that stands somewhere is what one of two others hold there, as where a key that is to be removed stood
+/// below what somebody else has replaced: it is gone already, and their value stays.
+fn is_of_either(now: &Value, theirs: &Value, merged: &Value) -> bool {
+    match (now, theirs, merged) {
+        (Value::Object(now), Value::Object(theirs), Value::Object(merged)) => {
+            let keys: BTreeSet<&String> = now.keys().chain(theirs.keys()).chain(merged.keys()).collect();
+            keys.into_iter().all(|key| match (now.get(key), theirs.get(key), merged.get(key)) {
+                (Some(now), Some(theirs), Some(merged)) => is_of_either(now, theirs, merged),
+                (now, theirs, merged) => now == theirs || now == merged,
+            })
+        }
+        _ => now == theirs || now == merged,
+    }
+}
+
+fn in_paused_time(seed: u64, work: impl AsyncFnOnce()) {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime can be made").block_on(async {
+    runtime.expect("a runtime can be made").block_on(work());
+}
+
+fn try_world(seed: u64) {
+    in_paused_time(seed, async || {
         let plan = plan(seed);
-        let mut killed = 0;
-        for moments in &plan.kills {
-            plan.rig.world.state().moments_left = Some(*moments);
-            match plan.rig.session(Duration::ZERO).await {
-                Session::Killed => killed += 1,
-                Session::Over(Ok(Finish::Done)) => {}
-                other @ Session::Over(_) => panic!("{other:?}"),
-            }
-        }
-        plan.rig.world.state().moments_left = None;
-        match plan.rig.session(Duration::ZERO).await {
-            Session::Over(Ok(Finish::Done)) => plan.check(killed > 0),
-            other => panic!("{other:?}"),
+        let killed = plan.sessions(|| {}).await;
+        plan.check(killed > 0);
+    });
+}
+
+fn try_world_with_others(seed: u64) {
+    in_paused_time(seed, async || {
+        let mut plan = plan(seed);
+        let mut rng = Rng::with_seed(seed);
+        plan.kills.push(rng.u64(0..60));
+        let mut pause = None;
+        let killed = plan.sessions(|| pause = Some(plan.interfere(&mut rng))).await;
+        if let Some(pause) = pause {
+            plan.check_interference(&pause, killed);
         }
     });
 }
 
-fn try_worlds(seeds: std::ops::Range<u64>) {
+fn try_worlds(seeds: std::ops::Range<u64>, one: fn(u64)) {
     for seed in seeds {
-        if catch_unwind(AssertUnwindSafe(|| try_world(seed))).is_err() {
-            panic!("the world of seed {seed} does not end as it should");
-        }
+        let ended = catch_unwind(AssertUnwindSafe(|| one(seed)));
+        assert!(ended.is_ok(), "the world of seed {seed} does not end as it should");
     }
 }
 
 #[test]
 fn worlds_that_fail_and_stand_still_end_as_they_should() {
-    try_worlds(0..200);
+    try_worlds(0..200, try_world);
 }
 
 #[test]
 fn more_worlds_that_fail_and_stand_still_end_as_they_should() {
-    try_worlds(200..400);
+    try_worlds(200..400, try_world);
+}
+
+#[test]
+fn whoever_else_writes_while_a_run_stands_still_loses_nothing() {
+    try_worlds(1000..1300, try_world_with_others);
 }
