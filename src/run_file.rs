@@ -149,8 +149,9 @@ impl RunFile {
     /// Opens a run file for reading, also while another process writes it.
     pub fn open_to_read(path: &Path) -> Result<Self> {
         check_exists(path)?;
-        // After a kill the last writes may still stand in the `-wal` file; whoever comes first folds them in.
-        if folder::beside(path, "", "-wal").exists()
+        // After a kill the last writes may still stand in the `-wal` file, and a change of the layout that was cut off
+        // in the `-journal` file, which nobody who only reads can take back; whoever comes first settles both.
+        if ["-wal", "-journal"].iter().any(|ending| folder::beside(path, "", ending).exists())
             && let Ok(Some(lock)) = Lock::take(path)
             && let Ok(mut run) = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         {
