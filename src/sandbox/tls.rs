@@ -74,7 +74,8 @@ fn put(file: &Path, pem: &str, force: bool) -> Result<(), FileError> {
 
 /// An authority's certificate as PEM, and an acceptor with a certificate that it issued.
 fn identity() -> Result<(String, TlsAcceptor), Box<dyn std::error::Error + Send + Sync>> {
-    let mut params = params("metapatch sandbox", &[])?;
+    // Of two authorities by one name, neither could be told from a forgery of the other.
+    let mut params = params(&format!("metapatch sandbox {:016x}", fastrand::u64(..)), &[])?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority_key = KeyPair::generate()?;

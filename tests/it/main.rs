@@ -4,3 +4,4 @@ mod hostile;
 mod large;
 mod sandbox;
 mod tidy;
+mod tls;
