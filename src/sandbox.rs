@@ -51,6 +51,7 @@ pub use world::id::user_id;
 
 /// How a sandbox is to behave. The default is what is known of Clerk, and the stricter reading where nothing is.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     /// The port on 127.0.0.1; 0 takes any that is free.
     pub port: u16,

@@ -58,7 +58,7 @@ async fn http1(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let (door, farewell) = door();
     let service = service_fn(move |request| handle(Arc::clone(&state), Arc::clone(&door), request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    see_off(connection, farewell, |connection| connection.graceful_shutdown()).await;
+    see_off(connection, farewell, http1::Connection::graceful_shutdown).await;
 }
 
 async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
@@ -67,7 +67,7 @@ async fn http2(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_concurrent_streams(STREAMS);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    see_off(connection, farewell, |connection| connection.graceful_shutdown()).await;
+    see_off(connection, farewell, http2::Connection::graceful_shutdown).await;
 }
 
 fn door() -> (Door, watch::Receiver<Option<Farewell>>) {

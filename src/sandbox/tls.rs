@@ -25,10 +25,10 @@ pub(super) const H2: &[u8] = b"h2";
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// How long a certificate holds.
-const VALID: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const VALID: Duration = Duration::from_hours(30 * 24);
 
 /// How far another clock may be behind.
-const LENIENCE: Duration = Duration::from_secs(60 * 60);
+const LENIENCE: Duration = Duration::from_hours(1);
 
 /// What it takes to speak TLS.
 pub(super) struct Tls {
