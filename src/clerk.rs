@@ -5,6 +5,7 @@
 //! is in no error, log or debug text. What comes back is not checked against what was asked: whoever asked does that.
 
 mod api_url;
+mod authority;
 mod fault;
 mod intake;
 mod key;
@@ -22,6 +23,8 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 pub use self::api_url::{ApiUrl, ApiUrlError, Trust};
+pub use self::authority::{Authorities, AuthoritiesError};
+pub use self::fault::UNTRUSTED;
 use self::fault::{failure, fault};
 use self::intake::{Bytes, Intake};
 pub use self::key::{KeyError, KeyKind, SecretKey};
@@ -58,6 +61,13 @@ const MAX_IDLE_CONNECTIONS: usize = 256;
 /// How long an unused connection is kept: longer than the pauses between bursts, shorter than servers keep theirs.
 const IDLE_CONNECTION: Duration = Duration::from_secs(45);
 
+/// How much of one HTTP/2 answer may be under way before it is read on.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The same for one HTTP/2 connection: never less than all answers on it together, for those that wait for room in the
+/// [`Intake`] are not read on, and must not keep back the one that they wait for.
+const CONNECTION_WINDOW: u32 = 1024 * STREAM_WINDOW;
+
 /// What a client needs to know.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
@@ -65,6 +75,8 @@ pub struct ClientConfig {
     pub api_url: ApiUrl,
     /// The key of the instance.
     pub key: SecretKey,
+    /// Whom to trust besides the authorities that the system knows.
+    pub authorities: Option<Authorities>,
     /// How long one request may take in all, the answer included; a longer one ends ambiguously.
     pub timeout: Duration,
 }
@@ -223,7 +235,9 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
         .timeout(config.timeout)
         .connect_timeout(MAX_CONNECT.min(config.timeout / 2))
         .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .pool_idle_timeout(IDLE_CONNECTION);
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW);
     if config.api_url.is_loopback() {
         // A proxy is not this machine, and what `localhost` is must not be for a name server to say.
         let here = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
@@ -231,7 +245,9 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
     } else {
         builder = builder.https_only(true);
     }
-    if !config.api_url.is_encrypted() {
+    if config.api_url.is_encrypted() {
+        builder = builder.tls_certs_merge(config.authorities.iter().flat_map(Authorities::certificates));
+    } else {
         // The system's certificates take a while to read, and there may be none.
         builder = builder.tls_certs_only([]);
     }

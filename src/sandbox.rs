@@ -18,6 +18,7 @@
 mod answer;
 mod api;
 mod args;
+mod connection;
 mod control;
 mod error;
 mod fault;
@@ -29,6 +30,7 @@ mod rate;
 mod route;
 mod server;
 mod state;
+mod tls;
 mod truth;
 mod view;
 mod visit;
@@ -49,9 +51,14 @@ pub use world::id::user_id;
 
 /// How a sandbox is to behave. The default is what is known of Clerk, and the stricter reading where nothing is.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     /// The port on 127.0.0.1; 0 takes any that is free.
     pub port: u16,
+    /// Whether it speaks TLS, and HTTP/2 with whoever offers it.
+    pub tls: bool,
+    /// The file for the certificate to trust; where there is none, a temporary one that goes with the sandbox.
+    pub ca_out: Option<PathBuf>,
     /// How many users the seed makes.
     pub users: u32,
     /// What the world and the chances are made from.
@@ -94,6 +101,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             port: 0,
+            tls: false,
+            ca_out: None,
             users: 100,
             seed: 1,
             world: None,

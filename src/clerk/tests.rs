@@ -106,7 +106,8 @@ async fn receive(connection: &mut TcpStream) -> Option<String> {
 fn client(url: &str) -> Client {
     let api_url = ApiUrl::parse(url, Trust::Named).expect("is an address");
     let key = SecretKey::new(KEY).expect("is a key");
-    Client::new(ClientConfig { api_url, key, timeout: Duration::from_secs(30) }).expect("can be set up")
+    Client::new(ClientConfig { api_url, key, authorities: None, timeout: Duration::from_secs(30) })
+        .expect("can be set up")
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {

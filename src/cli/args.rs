@@ -262,6 +262,9 @@ pub(crate) struct ConnectArgs {
     /// Allow the configuration to name this host
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_api_url: Vec<String>,
+    /// Trust the certificate authorities in this PEM file as well
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Read the secret key from a file
     #[arg(long, value_name = "PATH")]
     pub(crate) secret_key_file: Option<PathBuf>,

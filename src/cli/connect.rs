@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::args::{ConnectArgs, PaceArgs};
 use super::problem::{Exit, Problem};
-use crate::clerk::{ApiUrl, Client, ClientConfig, InstanceInfo, KeyKind, SecretKey, Trust};
+use crate::clerk::{ApiUrl, Authorities, Client, ClientConfig, InstanceInfo, KeyKind, SecretKey, Trust, UNTRUSTED};
 use crate::guard::Limit;
 use crate::limit::{LimitConfig, Limiter, Rate, Share};
 use crate::phase::{Pacing, describe};
@@ -22,6 +22,9 @@ const MOST_IN_FLIGHT: usize = 256;
 
 /// How often the first question is asked.
 const START_ATTEMPTS: u32 = 4;
+
+const TRUST_HINT: &str = "nothing was begun, and the key was not sent; if this server is the right one, name the \
+                          certificate of its authority with --ca-file PATH";
 
 const KEY_HINT: &str = "nothing was begun; check CLERK_SECRET_KEY against the Clerk Dashboard, under API keys";
 
@@ -50,6 +53,7 @@ pub(super) struct Connection {
 pub(super) struct Resolved {
     key: SecretKey,
     api_url: ApiUrl,
+    authorities: Option<Authorities>,
     rate: Option<Rate>,
     user_rate: Option<Rate>,
     share: Share,
@@ -67,6 +71,7 @@ pub(super) fn resolve(
         secret_key_command: args.secret_key_command.clone(),
         api_url: args.api_url.clone(),
         allow_api_url: args.allow_api_url.clone(),
+        ca_file: args.ca_file.clone(),
         rate: pace.and_then(|pace| pace.rate).map(|rate| rate.to_string()),
         user_rate: pace.and_then(|pace| pace.user_rate).map(|rate| rate.to_string()),
         share: pace.and_then(|pace| pace.share).map(|share| share.to_string()),
@@ -78,6 +83,7 @@ pub(super) fn resolve(
         _ => Trust::Named,
     };
     let api_url = ApiUrl::parse(&found.api_url.value, trust).map_err(|e| given(&found.api_url, &e))?;
+    let authorities = found.ca_file.map(|file| Authorities::read(&file.value).map_err(|e| given(&file, &e)));
     let (rate, share) = match key.kind() {
         KeyKind::Test => (Rate::TEST, Share::FULL),
         KeyKind::Live => (Rate::LIVE, Share::HALF),
@@ -86,6 +92,7 @@ pub(super) fn resolve(
         rate: Some(read(found.rate.as_ref(), rate)?),
         user_rate: Some(read(found.user_rate.as_ref(), Rate::PER_USER)?),
         share: read(found.share.as_ref(), share)?,
+        authorities: authorities.transpose()?,
         key,
         api_url,
     })
@@ -115,11 +122,11 @@ impl Resolved {
     /// Finds out which instance it is.
     pub(super) async fn connect(self, args: &ConnectArgs) -> Result<Connection, Problem> {
         let live = self.is_live();
-        let Self { key, api_url, rate, user_rate, share } = self;
+        let Self { key, api_url, authorities, rate, user_rate, share } = self;
         let by_hash = format!("{}#{}", api_url.origin(), key.hash_with(api_url.origin()));
         let host = api_url.host_and_port().to_owned();
         let limiter = Limiter::new(LimitConfig { rate, user_rate, share });
-        let client = Client::new(ClientConfig { api_url, key, timeout: args.timeout }).map_err(config)?;
+        let client = Client::new(ClientConfig { api_url, key, authorities, timeout: args.timeout }).map_err(config)?;
         let (info, reads) = ask_instance(&client, &limiter).await.map_err(|failure| unreachable(&failure, &host))?;
         let binding = info.map_or(by_hash, |info| info.id);
         Ok(Connection {
@@ -145,6 +152,9 @@ async fn ask_instance(client: &Client, limiter: &Limiter) -> Result<(Option<Inst
             Ok(info) => return Ok((info, attempt.into())),
             Err(failure) => failure,
         };
+        if failure.code == UNTRUSTED {
+            return Err(failure);
+        }
         match policy.decide(&failure, attempt, began.elapsed(), fastrand::f64()) {
             Decision::After(delay) => tokio::time::sleep(delay).await,
             Decision::GiveUp | Decision::StopTheRun => return Err(failure),
@@ -159,6 +169,10 @@ fn unreachable(failure: &Failure, host: &str) -> Problem {
     if failure.kind == FailureKind::KeyRefused {
         let message = format!("{host} refuses the key: {said}");
         return Problem { exit: Exit::Aborted, code: "key_refused", message, hint: Some(KEY_HINT.to_owned()) };
+    }
+    if failure.code == UNTRUSTED {
+        let hint = Some(TRUST_HINT.to_owned());
+        return Problem { exit: Exit::Aborted, code: UNTRUSTED, message: said, hint };
     }
     let message = format!("{host} does not answer as it should: {said}");
     let hint = "nothing was begun; try again when it is back, or check --api-url and CLERK_API_URL";

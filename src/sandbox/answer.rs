@@ -11,10 +11,16 @@ use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
-/// The connection is to be cut here.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the sandbox cuts this connection")]
-pub(super) struct Cut;
+/// The connection, or over HTTP/2 the stream, is to be cut here.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Cut {
+    /// Without a word.
+    #[error("the sandbox cuts this off")]
+    Off,
+    /// With the word that nothing was done; hyper looks for the reason among the sources.
+    #[error("the sandbox refuses this stream")]
+    Refused(#[source] h2::Error),
+}
 
 /// What a request ended in, before it is put on the wire.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(super) struct Reply {
     pub(super) trace_id: Option<String>,
     pub(super) content_type: &'static str,
     pub(super) shape: Shape,
+    /// Whether the connection goes away once what is under way on it is answered.
+    pub(super) is_last: bool,
 }
 
 /// How the body goes out.
@@ -44,7 +52,8 @@ impl Reply {
     /// A JSON answer.
     pub(super) fn json(status: StatusCode, body: Vec<u8>) -> Self {
         let (content_type, shape) = ("application/json", Shape::Whole);
-        Self { status, body, retry_after: None, version: None, trace_id: None, content_type, shape }
+        let (retry_after, version, trace_id, is_last) = (None, None, None, false);
+        Self { status, body, retry_after, version, trace_id, content_type, shape, is_last }
     }
 
     /// Puts it on the wire.
@@ -127,7 +136,7 @@ impl HttpBody for Body {
             }
             Self::Truncated { part, pause, .. } => match part.take() {
                 Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),
-                None => pause.as_mut().poll(cx).map(|()| Some(Err(Cut))),
+                None => pause.as_mut().poll(cx).map(|()| Some(Err(Cut::Off))),
             },
             Self::Endless { part, pause } => match part.take() {
                 Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),

@@ -20,6 +20,12 @@ pub struct Args {
     /// The port on 127.0.0.1; 0 takes any that is free.
     #[arg(long, default_value_t = 4010)]
     port: u16,
+    /// Speak TLS with a certificate made for this start, and HTTP/2 with whoever offers it.
+    #[arg(long)]
+    tls: bool,
+    /// Where to put the certificate to trust [default: a file in the folder for temporary files, until it stops].
+    #[arg(long, value_name = "PATH", requires = "tls")]
+    ca_out: Option<PathBuf>,
     /// How many users to make.
     #[arg(long, value_name = "N", default_value_t = 100)]
     users: u32,
@@ -51,7 +57,8 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     jitter: Duration,
     /// What goes wrong, and how often: 429, 429-bare, 409, 500, 500-after, 502, 503, 504, cut-before, cut-after,
-    /// truncated, endless, slow, noop, deleted, concurrent, revoked, unreadable-deep, unreadable-surrogate, surplus.
+    /// refused-stream, goaway, goaway-cut, truncated, endless, slow, noop, deleted, concurrent, revoked,
+    /// unreadable-deep, unreadable-surrogate, surplus.
     /// Besides a rate: next=N, after=N, user=ID, on=read|write, retry-after=SECONDS, delay=DURATION, separated by commas.
     #[arg(long, value_name = "KIND=RATE")]
     fault: Vec<Fault>,
@@ -105,6 +112,8 @@ impl From<Args> for Config {
     fn from(args: Args) -> Self {
         Self {
             port: args.port,
+            tls: args.tls,
+            ca_out: args.ca_out,
             users: args.users,
             seed: args.seed,
             world: args.world,
@@ -150,9 +159,12 @@ fn say(text: &str) {
 fn welcome(sandbox: &Sandbox, key: &str) -> String {
     let (url, users) = (sandbox.url(), sandbox.user_count());
     let ids = sandbox.user_ids(3).join("\n  ");
+    let trust = sandbox.ca_file().map_or_else(String::new, |file| {
+        format!("Whoever is to trust it has to be told to: metapatch by --ca-file {}\n\n", file.display())
+    });
     format!(
         "A sandbox of Clerk's Backend API is at {url}\n\n  \
-         export CLERK_API_URL={url}\n  export CLERK_SECRET_KEY={key}\n\n\
+         export CLERK_API_URL={url}\n  export CLERK_SECRET_KEY={key}\n\n{trust}\
          {users} users, among them\n  {ids}\n\n\
          What it saw: {url}/__sandbox/truth · what it holds: {url}/__sandbox/world"
     )
@@ -165,6 +177,10 @@ fn told(truth: &Truth) -> String {
             statuses.iter().map(|(status, count)| format!("{count} × {}", outcome(*status))).collect();
         let _ = write!(text, "\n  {kind}: {}", statuses.join(", "));
     }
+    for (protocol, count) in &truth.protocols {
+        let _ = write!(text, "\n{protocol}: {count}");
+    }
+    let _ = write!(text, "\nconnections: {}", truth.connections);
     let (windows, writes) = (&truth.windows, &truth.writes);
     let limit = windows.limit.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit}"));
     let _ = write!(

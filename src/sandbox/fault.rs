@@ -50,11 +50,17 @@ pub enum FaultKind {
     #[serde(rename = "504")]
     #[value(name = "504")]
     GatewayTimeout,
-    /// The connection is cut and nothing was applied.
+    /// The connection, or over HTTP/2 the stream, is cut and nothing was applied.
     CutBefore,
-    /// The connection is cut after the write was applied.
+    /// The connection, or over HTTP/2 the stream, is cut after the write was applied.
     CutAfter,
-    /// Half of the answer, then the connection is cut; the write was applied.
+    /// The stream is refused, with the word that nothing was applied; over HTTP/1.1 as `CutBefore`.
+    RefusedStream,
+    /// The connection goes away: what is under way on it is answered, and then it is closed.
+    Goaway,
+    /// The connection goes away after the write was applied, and all that is under way on it is cut.
+    GoawayCut,
+    /// Half of the answer, then the connection, or over HTTP/2 the stream, is cut; the write was applied.
     Truncated,
     /// Half of the answer, then drips for ever; the write was applied.
     Endless,

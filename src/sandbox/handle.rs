@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -10,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::fault::Fault;
 use super::state::State;
+use super::tls::{Authority, Tls};
 use super::truth::{SeenBody, Truth};
 use super::world::{World, load};
 use super::{Config, server};
@@ -20,6 +22,7 @@ use crate::json::Value;
 pub struct Sandbox {
     addr: SocketAddr,
     url: String,
+    authority: Option<Authority>,
     state: Arc<State>,
     task: Option<JoinHandle<()>>,
 }
@@ -33,11 +36,14 @@ pub async fn start(config: Config) -> io::Result<Sandbox> {
             File::open(path).and_then(|file| load::read(BufReader::new(file), config.seed)).map_err(told)?
         }
     };
+    let tls = if config.tls { Some(Tls::new(config.ca_out.as_deref())?) } else { None };
+    let (acceptor, authority) = tls.map(|tls| (tls.acceptor, tls.authority)).unzip();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
     let addr = listener.local_addr()?;
     let state = Arc::new(State::new(config, world));
-    let task = tokio::spawn(server::run(listener, Arc::clone(&state)));
-    Ok(Sandbox { addr, url: format!("http://{addr}"), state, task: Some(task) })
+    let scheme = if acceptor.is_some() { "https" } else { "http" };
+    let task = tokio::spawn(server::run(listener, acceptor, Arc::clone(&state)));
+    Ok(Sandbox { addr, url: format!("{scheme}://{addr}"), authority, state, task: Some(task) })
 }
 
 impl Sandbox {
@@ -49,6 +55,16 @@ impl Sandbox {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The file with the certificate to trust, where it speaks TLS.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.authority.as_ref().map(|authority| authority.file.as_path())
+    }
+
+    /// The certificate to trust as PEM, where it speaks TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.authority.as_ref().map(|authority| authority.pem.as_str())
     }
 
     /// What it saw so far.

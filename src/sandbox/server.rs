@@ -1,24 +1,19 @@
-//! Connections: taking them, reading requests from them, cutting them.
-//!
-//! hyper closes a connection without another byte when the service or a body returns an error; that is how connections
-//! are cut here.
+//! Taking connections, and leading the requests on them to their answers.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
+use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Body, Cut};
+use super::connection::{self, Door, Farewell};
 use super::control;
 use super::error::ApiError;
 use super::query::Params;
@@ -31,7 +26,7 @@ use super::visit::{Call, Ending, is_user_write, respond};
 const MOST_BYTES: usize = 1 << 20;
 
 /// Serves until it is aborted, which also cuts all connections.
-pub(super) async fn run(listener: TcpListener, state: Arc<State>) {
+pub(super) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     let mut tasks = JoinSet::new();
     if let Some(rate) = state.config.other_traffic {
         tasks.spawn(other_traffic(Arc::clone(&state), rate));
@@ -42,7 +37,7 @@ pub(super) async fn run(listener: TcpListener, state: Arc<State>) {
                 Ok((stream, _)) => {
                     // Without it answers wait for more to send, which only costs time.
                     let _ = stream.set_nodelay(true);
-                    tasks.spawn(connection(stream, Arc::clone(&state)));
+                    tasks.spawn(connection::serve(stream, tls.clone(), Arc::clone(&state)));
                 }
                 // Out of file descriptors, most likely: others must close theirs first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -50,12 +45,6 @@ pub(super) async fn run(listener: TcpListener, state: Arc<State>) {
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
         }
     }
-}
-
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
-    let service = service_fn(move |request| handle(Arc::clone(&state), request));
-    // It ends in an error whenever the sandbox or the client cuts it.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Sends requests of a live application, evenly.
@@ -68,7 +57,8 @@ async fn other_traffic(state: Arc<State>, rate: Rate) {
     }
 }
 
-async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+/// Answers a request, or says that it is to be cut; the door is that of its connection.
+pub(super) async fn handle(state: Arc<State>, door: Door, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
     let params = Params::parse(head.uri.query());
     let path = head.uri.path();
@@ -82,13 +72,22 @@ async fn handle(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let body = read(body).await?;
     let way = state.pace().draw();
     pause(way / 2).await;
-    let call = Call { route, params, body, method: head.method, headers: head.headers };
+    let call = Call { route, params, body, method: head.method, version: head.version, headers: head.headers };
     match respond(&state, &call) {
-        Ending::Cut => {
+        Ending::Cut(cut) => {
             pause(way / 2).await;
-            Err(Cut)
+            Err(cut)
+        }
+        Ending::Gone => {
+            pause(way / 2).await;
+            door.send_replace(Some(Farewell::AtOnce));
+            // It goes with its connection.
+            pending().await
         }
         Ending::Reply(reply, late) => {
+            if reply.is_last {
+                door.send_replace(Some(Farewell::AfterAnswers));
+            }
             pause(way / 2 + late).await;
             Ok(reply.into_response())
         }
@@ -106,7 +105,7 @@ async fn read(mut body: Incoming) -> Result<Result<Bytes, ApiError>, Cut> {
     let mut first = Bytes::new();
     let mut all = Vec::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(|_| Cut)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|_| Cut::Off)?.into_data() else { continue };
         if first.len() + all.len() + data.len() > MOST_BYTES {
             return Ok(Err(ApiError::body_too_large(MOST_BYTES)));
         }

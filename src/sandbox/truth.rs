@@ -17,6 +17,10 @@ pub struct Truth {
     pub total: u64,
     /// How many of them ended in which status.
     pub by_status: BTreeMap<u16, u64>,
+    /// How many of them came over which protocol: `http/1.1`, `h2`.
+    pub protocols: BTreeMap<&'static str, u64>,
+    /// How many connections were opened.
+    pub connections: u64,
     /// `GET` requests.
     pub gets: u64,
     /// `PATCH` requests.

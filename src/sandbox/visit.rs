@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use hyper::{HeaderMap, Method, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode, Version};
 
-use super::answer::{Reply, Shape};
+use super::answer::{Cut, Reply, Shape};
 use super::api::{self, Ask};
 use super::error::ApiError;
 use super::fault::{Fault, FaultKind};
@@ -22,6 +22,7 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) route: Route,
     pub(super) params: Params,
+    pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Result<Bytes, ApiError>,
 }
@@ -31,15 +32,18 @@ pub(super) struct Call {
 pub(super) enum Ending {
     /// An answer, so much later than others.
     Reply(Reply, Duration),
-    /// Nothing: the connection is cut.
-    Cut,
+    /// Nothing: the connection is cut, or over HTTP/2 the stream.
+    Cut(Cut),
+    /// Nothing: the connection is cut with all that is under way on it.
+    Gone,
 }
 
 /// Why a request gets no further.
 enum Stop {
     Refused(ApiError),
     Html,
-    Cut,
+    Cut(Cut),
+    Gone,
 }
 
 impl From<ApiError> for Stop {
@@ -58,7 +62,7 @@ pub(super) fn respond(state: &State, call: &Call) -> Ending {
     let ending = visit.ending(outcome);
     let status = match &ending {
         Ending::Reply(reply, _) => reply.status.as_u16(),
-        Ending::Cut => 0,
+        Ending::Cut(_) | Ending::Gone => 0,
     };
     visit.write_down(status);
     ending
@@ -99,7 +103,8 @@ impl Visit<'_> {
             FaultKind::Internal => ApiError::internal().into(),
             FaultKind::Unavailable => ApiError::unavailable().into(),
             FaultKind::BadGateway => Stop::Html,
-            FaultKind::CutBefore => Stop::Cut,
+            FaultKind::CutBefore => Stop::Cut(Cut::Off),
+            FaultKind::RefusedStream => Stop::Cut(Cut::Refused(h2::Reason::REFUSED_STREAM.into())),
             FaultKind::Revoked => {
                 self.state.revoke(key);
                 ApiError::key_invalid().into()
@@ -113,7 +118,8 @@ impl Visit<'_> {
         match self.fault_kind() {
             Some(FaultKind::InternalAfter) => Err(ApiError::internal().into()),
             Some(FaultKind::GatewayTimeout) => Err(ApiError::timed_out().into()),
-            Some(FaultKind::CutAfter) => Err(Stop::Cut),
+            Some(FaultKind::CutAfter) => Err(Stop::Cut(Cut::Off)),
+            Some(FaultKind::GoawayCut) => Err(Stop::Gone),
             _ => Ok(()),
         }
     }
@@ -162,7 +168,8 @@ impl Visit<'_> {
                 let reply = Reply::json(StatusCode::BAD_GATEWAY, HTML.as_bytes().to_vec());
                 return Ending::Reply(Reply { content_type: "text/html", ..reply }, Duration::ZERO);
             }
-            Err(Stop::Cut) => return Ending::Cut,
+            Err(Stop::Cut(cut)) => return Ending::Cut(cut),
+            Err(Stop::Gone) => return Ending::Gone,
         };
         reply.version = self.version;
         reply.trace_id = Some(trace_id);
@@ -170,6 +177,7 @@ impl Visit<'_> {
         match self.fault_kind() {
             Some(FaultKind::Truncated) => reply.shape = Shape::Truncated,
             Some(FaultKind::Endless) => reply.shape = Shape::Endless,
+            Some(FaultKind::Goaway) => reply.is_last = true,
             Some(FaultKind::Slow) => {
                 let delay = self.fault.as_ref().and_then(|fault| fault.delay_ms);
                 late = Duration::from_millis(delay.unwrap_or(60_000));
@@ -184,7 +192,7 @@ impl Visit<'_> {
         let slot = self.call.route.user_id().filter(|_| is_user_write(kind));
         let slot = slot.and_then(|id| self.state.world().slot(id));
         let mut book = self.state.book();
-        book.end(kind, method, status);
+        book.end(kind, method, self.call.version, status);
         if let (Some(slot), Ok(body)) = (slot, &self.call.body) {
             book.keep_body(slot, method, status, body);
         }

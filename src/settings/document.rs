@@ -45,6 +45,9 @@ pub struct InstanceConfig {
     /// The API's address. One that is neither Clerk's nor on this machine needs `--allow-api-url`.
     #[schemars(with = "Option<String>")]
     pub(super) api_url: Option<EnvironmentText>,
+    /// A PEM file of certificate authorities to trust besides the system's; relative to this file's folder.
+    #[schemars(with = "Option<String>")]
+    pub(super) ca_file: Option<EnvironmentText>,
     /// The most requests in a period, such as `1000/10s`.
     #[schemars(with = "Option<String>")]
     pub(super) rate: Option<EnvironmentText>,

@@ -38,6 +38,8 @@ pub struct InstanceFlags {
     pub api_url: Option<String>,
     /// `--allow-api-url`, as often as given: hosts.
     pub allow_api_url: Vec<String>,
+    /// `--ca-file`
+    pub ca_file: Option<PathBuf>,
     /// `--rate`
     pub rate: Option<String>,
     /// `--user-rate`
@@ -68,6 +70,8 @@ pub struct Instance {
     pub key: Given<SecretString>,
     /// The API's address.
     pub api_url: Given<String>,
+    /// A file of certificate authorities to trust as well.
+    pub ca_file: Option<Given<PathBuf>>,
     /// The rate, such as `1000/10s`; `None` is the default for the kind of key.
     pub rate: Option<Given<String>>,
     /// The rate for one user, such as `10/10s`; `None` is the default.
@@ -164,6 +168,7 @@ pub fn resolve_instance(
         name: file.map(|file| file.name.to_owned()),
         key,
         api_url,
+        ca_file: layers.ca_file(flags.ca_file)?,
         rate: layers.text("--rate", flags.rate, "rate", |config| config.rate.as_ref())?,
         user_rate: layers.text("--user-rate", flags.user_rate, "user_rate", |config| config.user_rate.as_ref())?,
         share: layers.text("--share", flags.share, "share", |config| config.share.as_ref())?,
@@ -231,6 +236,16 @@ impl Layers<'_> {
         };
         check_host(&given, allowed)?;
         Ok(given)
+    }
+
+    fn ca_file(&self, flag: Option<PathBuf>) -> Result<Option<Given<PathBuf>>, SettingsError> {
+        if let Some(value) = flag {
+            return Ok(Some(Given { value, origin: Origin::Flag("--ca-file") }));
+        }
+        let given = self.text("--ca-file", None, "ca_file", |config| config.ca_file.as_ref())?;
+        Ok(given
+            .zip(self.file)
+            .map(|(given, file)| Given { value: file.folder.join(given.value), origin: given.origin }))
     }
 
     fn text(

@@ -21,4 +21,5 @@ mod readme;
 mod resume;
 mod sandbox;
 mod tidy;
+mod tls;
 mod world;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use hyper::Version;
 use serde_json::value::RawValue;
 
 use super::super::limit::turn;
@@ -68,6 +69,11 @@ impl Book {
         self.truth.windows.limit = rate.map(|rate| rate.count);
     }
 
+    /// A connection is open.
+    pub(in crate::sandbox) fn connected(&mut self) {
+        self.truth.connections += 1;
+    }
+
     /// A request has come.
     pub(in crate::sandbox) fn enter(&mut self) {
         self.in_flight += 1;
@@ -131,11 +137,12 @@ impl Book {
     }
 
     /// A request has ended.
-    pub(in crate::sandbox) fn end(&mut self, kind: Kind, method: &str, status: u16) {
+    pub(in crate::sandbox) fn end(&mut self, kind: Kind, method: &str, version: Version, status: u16) {
         let truth = &mut self.truth;
         truth.total += 1;
         *truth.requests.entry(kind.name()).or_default().entry(status).or_default() += 1;
         *truth.by_status.entry(status).or_default() += 1;
+        *truth.protocols.entry(if version == Version::HTTP_2 { "h2" } else { "http/1.1" }).or_default() += 1;
         truth.throttled += u64::from(status == 429);
         match method {
             "GET" => truth.gets += 1,

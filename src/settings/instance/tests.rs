@@ -17,6 +17,7 @@ instances:
   userinfo: { api_url: "https://api.clerk.com@example.com" }
   broken: { api_url: "not an address" }
   file: { secret_key_file: key.txt }
+  trusting: { secret_key: "${OWN_KEY}", ca_file: "${OWN_KEY}/ca.pem" }
   command: { secret_key_command: "printf ' sk_test_from_command\n'" }
   twice: { secret_key: "${OWN_KEY}", secret_key_command: "echo" }
 "#;
@@ -203,4 +204,15 @@ fn a_key_is_given_in_one_way() {
         ..InstanceFlags::default()
     };
     assert!(resolve(None, flags).expect_err("is refused").to_string().starts_with("the command line gives"));
+}
+
+#[test]
+fn a_file_of_authorities_is_looked_for_beside_the_configuration_unless_a_flag_names_it() {
+    let found = resolve(Some("trusting"), InstanceFlags::default()).expect("is settled").ca_file.expect("is there");
+    assert_eq!(found.value, Path::new("/srv/sk_test_own/ca.pem"));
+    assert_eq!(found.origin.to_string(), "`ca_file` of instance `trusting`");
+    let flags = InstanceFlags { ca_file: Some("own.pem".into()), ..InstanceFlags::default() };
+    let found = resolve(Some("trusting"), flags).expect("is settled").ca_file.expect("is there");
+    assert_eq!((found.value.as_path(), found.origin.to_string().as_str()), (Path::new("own.pem"), "--ca-file"));
+    assert!(resolve(Some("own"), InstanceFlags::default()).expect("is settled").ca_file.is_none());
 }
