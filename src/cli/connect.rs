@@ -195,7 +195,12 @@ impl Connection {
 
     /// As many as send one period's budget within a second, as long as none has to wait so long for its permit that
     /// its comparison grows too old, and as memory allows.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "it is bounded and not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "it is bounded and not negative"
+    )]
     fn in_flight(&self, pace: &PaceArgs) -> usize {
         let Some(rate) = self.rate else { return MOST_IN_FLIGHT };
         let patient = rate.per_second(self.share) * pace.max_age.as_secs_f64() * PATIENCE;

@@ -66,7 +66,10 @@ async fn a_hundred_thousand_rows_end_right_and_take_little_memory() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
     let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
-    assert_eq!(told["users"]["applied"].as_u64().unwrap_or(0) + told["users"]["unchanged"].as_u64().unwrap_or(0), 100_000);
+    assert_eq!(
+        told["users"]["applied"].as_u64().unwrap_or(0) + told["users"]["unchanged"].as_u64().unwrap_or(0),
+        100_000
+    );
     assert_eq!(told["users"]["unchanged"], 25_000);
 
     let wrong = ids.iter().filter(|id| sandbox.metadata(id).as_ref() != wanted.get(id.as_str())).count();

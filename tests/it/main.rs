@@ -2,5 +2,8 @@
 
 mod hostile;
 mod large;
+mod openapi;
 mod sandbox;
+mod sdk;
+mod skip;
 mod tidy;
