@@ -23,7 +23,7 @@ const REQUESTS: usize = 4_000;
 /// What they are made from.
 const SEED: u64 = 20_260_512;
 /// How many users there are to begin with.
-const USERS: u32 = 400;
+const USERS: u32 = 2_000;
 
 /// Statuses that the documents do not list at every endpoint: with which codes they come, and why that is right.
 const EVERYWHERE: &[(u16, &[&str], &str)] = &[
@@ -80,6 +80,44 @@ async fn every_answer_is_as_the_official_document_says() {
         let of = |status: u16| tally.answers.get(&(operation.to_string(), status)).copied().unwrap_or(0);
         assert!(of(200) >= 20, "{operation} was answered with 200 only {} times", of(200));
         assert!(of(401) >= 5, "{operation} was refused with 401 only {} times", of(401));
+        if operation.path.ends_with("/metadata") {
+            assert!(of(404) >= 5 && of(422) >= 5, "{operation} was refused only {} and {} times", of(404), of(422));
+        }
+    }
+    documents.iter().for_each(notices_deviations);
+}
+
+/// A document that accepts everything would prove nothing.
+fn notices_deviations(document: &Document) {
+    let list = OPERATIONS[0];
+    let error = r#"{"errors": [{"message": "m", "long_message": "l", "code": "c"}]}"#;
+    let error = json::parse(error).expect("is JSON");
+    assert!(matches!(document.verdict(list, 422, &error), Verdict::Valid { stored_nulls: 0 }));
+    assert!(matches!(document.verdict(list, 418, &error), Verdict::Unlisted));
+    for wrong in [r#"{"errors": [{"message": "m", "code": "c"}]}"#, r#"{"errors": {}}"#, "[]", "null"] {
+        let wrong = json::parse(wrong).expect("is JSON");
+        assert!(matches!(document.verdict(list, 422, &wrong), Verdict::Invalid(_)), "{wrong}");
+        assert!(matches!(document.verdict(OPERATIONS[3], 200, &wrong), Verdict::Invalid(_)), "{wrong}");
+    }
+}
+
+/// Every single field of a user that is missing, of another type, or surplus is noticed.
+fn notices_deviations_of_users(document: &Document, user: &Value) {
+    let get = OPERATIONS[3];
+    assert!(matches!(document.verdict(get, 200, user), Verdict::Valid { stored_nulls: 0 }), "{user}");
+    let members = user.as_object().expect("is an object");
+    let mut surplus = members.clone();
+    surplus.insert("surplus".to_owned(), Value::Bool(true));
+    assert!(matches!(document.verdict(get, 200, &surplus.into()), Verdict::Invalid(_)));
+    for name in members.keys() {
+        let mut other = members.clone();
+        other.insert(name.clone(), json::parse("[[7]]").expect("is JSON"));
+        assert!(matches!(document.verdict(get, 200, &other.into()), Verdict::Invalid(_)), "{name} of another type");
+    }
+    for name in ["id", "object", "email_addresses", "public_metadata", "external_id", "created_at", "mfa_enabled_at"] {
+        let mut without = members.clone();
+        without.remove(name);
+        assert!(matches!(document.verdict(get, 200, &without.into()), Verdict::Invalid(_)), "{name} is missing");
     }
 }
 
@@ -90,6 +128,7 @@ async fn compare(documents: &[Document]) -> Tally {
     let mut rng = Rng::with_seed(SEED);
     let mut tally = Tally::default();
     let mut world = seen(&client, &sandbox).await;
+    documents.iter().for_each(|document| notices_deviations_of_users(document, &world.rows[0]));
     for number in 0..REQUESTS {
         if number % 100 == 0 {
             world.users = sandbox.user_ids(USERS as usize);
@@ -98,7 +137,30 @@ async fn compare(documents: &[Document]) -> Tally {
         let document = documents.iter().find(|document| Some(document.version) == request.version);
         check(&client, &sandbox, &request, document.unwrap_or(&documents[0]), &mut tally).await;
     }
+    unknown_paths(&client, &sandbox, &documents[0], &mut tally).await;
     tally
+}
+
+/// What no document describes is answered as an error of theirs.
+async fn unknown_paths(client: &Client, sandbox: &Sandbox, document: &Document, tally: &mut Tally) {
+    sandbox.set_faults(Vec::new());
+    let paths =
+        ["/v1", "/v1/nothing", "/v2/users", "/v1/users/x/nothing", "/v1/organizations/o/memberships/u/metadata"];
+    for path in paths {
+        for (name, method) in METHODS.iter().filter(|(name, _)| *name != "patch") {
+            let request =
+                client.request(method.clone(), format!("{}{path}", sandbox.url())).bearer_auth("sk_live_fake");
+            let response = request.send().await.expect("an answer");
+            let status = response.status().as_u16();
+            let body = json::parse(&response.text().await.expect("a body")).expect("is JSON");
+            let code = &body["errors"][0]["code"];
+            let is_error = matches!(document.verdict_on_error(&body), Verdict::Valid { .. });
+            if !(is_error && status == 404 && code == "resource_not_found") {
+                tally.wrong.push(format!("{name} {path}: {status} {body}"));
+            }
+            *tally.answers.entry(("unknown paths".to_owned(), status)).or_default() += 1;
+        }
+    }
 }
 
 /// What an answer now and then is, each with its own status, and what others do meanwhile.
