@@ -128,7 +128,9 @@ async fn compare(documents: &[Document]) -> Tally {
     let mut rng = Rng::with_seed(SEED);
     let mut tally = Tally::default();
     let mut world = seen(&client, &sandbox).await;
-    documents.iter().for_each(|document| notices_deviations_of_users(document, &world.rows[0]));
+    for document in documents {
+        notices_deviations_of_users(document, &world.rows[0]);
+    }
     for number in 0..REQUESTS {
         if number % 100 == 0 {
             world.users = sandbox.user_ids(USERS as usize);

@@ -180,17 +180,17 @@ fn query(rng: &mut Rng, operation: Operation, world: &World) -> Vec<(String, Str
 
 /// A parameter with its values, some of them such as are refused.
 fn parameter(rng: &mut Rng, world: &World) -> (&'static str, Vec<String>) {
-    let one = |text: &str| vec![text.to_owned()];
+    let one_of = |rng: &mut Rng, texts: &[&str]| vec![(*pick(rng, texts)).to_owned()];
     let moment = |rng: &mut Rng| vec![(1_700_000_000_000 + rng.i64(..3_000_000)).to_string()];
     match rng.u8(..16) {
-        0 => ("limit", one(*pick(rng, &["1", "3", "500", "501", "0", "-1", "x", "", "99999999999999999999"]))),
-        1 => ("offset", one(*pick(rng, &["0", "5", "100000", "-1", "1.5"]))),
+        0 => ("limit", one_of(rng, &["1", "3", "500", "501", "0", "-1", "x", "", "99999999999999999999"])),
+        1 => ("offset", one_of(rng, &["0", "5", "100000", "-1", "1.5"])),
         2 => (
             "order_by",
-            one(*pick(rng, &["created_at", "+created_at", "-updated_at", "name", "username", "shoe_size", ""])),
+            one_of(rng, &["created_at", "+created_at", "-updated_at", "name", "username", "shoe_size", ""]),
         ),
         3 => ("starting_after", vec![pick(rng, &world.users).clone()]),
-        4 => ("starting_after", one("user_nobody")),
+        4 => ("starting_after", vec!["user_nobody".to_owned()]),
         5 => ("user_id", (0..rng.usize(1..9)).map(|_| sign(rng) + pick(rng, &world.users).as_str()).collect()),
         6 => ("user_id", vec!["user_nobody".to_owned(); rng.usize(95..105)]),
         7 => ("external_id", some(rng, world, |row| &row["external_id"])),
@@ -199,9 +199,9 @@ fn parameter(rng: &mut Rng, world: &World) -> (&'static str, Vec<String>) {
         10 => ("username", some(rng, world, |row| &row["username"])),
         11 => ("query", vec![text(rng)]),
         12 => ("created_at_before", moment(rng)),
-        13 => ("last_active_at_after", if rng.bool() { moment(rng) } else { one("yesterday") }),
+        13 => ("last_active_at_after", if rng.bool() { moment(rng) } else { vec!["yesterday".to_owned()] }),
         14 => ("organization_id", vec![sign(rng) + pick(rng, &world.organizations)["id"].as_str().unwrap_or_default()]),
-        _ => ("role", one(*pick(rng, &["org:admin", "org:member", "org:none"]))),
+        _ => ("role", one_of(rng, &["org:admin", "org:member", "org:none"])),
     }
 }
 
