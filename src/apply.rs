@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use self::job::{Job, Settled};
 use crate::event::{Event, Phase, Progress};
+use crate::identity::IdentityKind;
 use crate::limit::Cause;
 use crate::outcome::Outcome;
 use crate::phase::{Abort, Finish, Work, describe};
@@ -25,7 +26,7 @@ use crate::retry::{Decision, Failure, FailureKind};
 use crate::run_file::Ended;
 use crate::state::State;
 use crate::stop::Urgency;
-use crate::target::{MAX_BATCH, Target, User};
+use crate::target::{Batch, MAX_BATCH, Target, User};
 
 mod job;
 mod send;
@@ -154,9 +155,8 @@ impl<T: Target> Applying<'_, '_, T> {
             tokio::select! {
                 Some(done) = self.tasks.join_next() => self.take(done)?,
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
-                asked = self.work.stop.beyond(urgency) => match asked {
-                    Urgency::Abandon => return Ok(Finish::Interrupted),
-                    _ => self.work.tell_stopping(),
+                asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
+                    return Ok(Finish::Interrupted);
                 },
             }
         }
@@ -200,10 +200,11 @@ impl<T: Target> Applying<'_, '_, T> {
 
     fn send_reads(&mut self) {
         while !self.queues.stale.is_empty() && self.reads < MAX_READS {
-            let n = self.queues.stale.len().min(MAX_BATCH);
+            let mut batch = Batch::new(IdentityKind::UserId);
+            let n = self.queues.stale.iter().take_while(|job| batch.try_push(&job.identity())).count();
             let jobs: Vec<Job> = self.queues.stale.drain(..n).collect();
             self.reads += 1;
-            self.tasks.spawn(send::read_again(self.work.api.clone(), jobs));
+            self.tasks.spawn(send::read_again(self.work.api.clone(), batch, jobs));
         }
     }
 
@@ -289,7 +290,7 @@ impl<T: Target> Applying<'_, '_, T> {
 
     /// A write was answered with success: does the answer hold what was asked?
     fn take_echo(&mut self, mut job: Job, user: &User) -> Result<(), Abort> {
-        job.attempts += 1;
+        job.attempts = job.attempts.saturating_add(1);
         let ended = job.echo(user);
         if ended.outcome == Outcome::Applied {
             self.echo = Echo::Seen;
@@ -313,7 +314,7 @@ impl<T: Target> Applying<'_, '_, T> {
 
     fn take_failure(&mut self, mut job: Job, failure: Failure) -> Result<(), Abort> {
         if failure.kind != FailureKind::Throttled {
-            job.attempts += 1;
+            job.attempts = job.attempts.saturating_add(1);
         }
         job.may_have_landed |= failure.kind == FailureKind::Ambiguous;
         let detail = format!("{}, attempt {}: {}", job.planned.user_id, job.attempts.max(1), describe(&failure));

@@ -151,8 +151,16 @@ fn lookup<'v>(root: &'v Value, keys: &[String]) -> Option<&'v Value> {
     keys.iter().try_fold(root, |value, key| value.as_object()?.get(key))
 }
 
+fn remove(root: &mut Value, keys: &[String]) {
+    let Some((last, parents)) = keys.split_last() else { return };
+    let parent = parents.iter().try_fold(root, |value, key| value.as_object_mut()?.get_mut(key));
+    if let Some(members) = parent.and_then(Value::as_object_mut) {
+        members.remove(last);
+    }
+}
+
 /// Whether two values, either of which may be absent, agree.
-fn agree(a: Option<&Value>, b: Option<&Value>) -> Agreement {
+pub(crate) fn agree(a: Option<&Value>, b: Option<&Value>) -> Agreement {
     match (a, b) {
         (Some(a), Some(b)) => agreement(a, b),
         (None, None) => Agreement::Same,
@@ -168,6 +176,13 @@ impl Touch {
 
     fn found<'v>(&self, metadata: &'v Metadata) -> Option<&'v Value> {
         self.path.find(metadata.get(&self.path.field)?)
+    }
+
+    /// Whether writing it would destroy a value that has meanwhile come to stand on the way to it.
+    fn is_barred(&self, now: &Metadata) -> bool {
+        let root = now.get(&self.path.field);
+        let blocks = |end| root.and_then(|root| lookup(root, &self.path.keys[..end])).is_some_and(|v| !v.is_object());
+        self.is_change() && (1..self.path.keys.len()).any(blocks)
     }
 }
 
@@ -242,10 +257,12 @@ impl Change {
         each.max().unwrap_or(Agreement::Same)
     }
 
-    /// The touched paths that hold neither what they held when they were compared nor what they will hold.
+    /// The touched paths that hold neither what they held when they were compared nor what they will hold, and those
+    /// that something other than an object now stands on the way to: a merge would put an object in its place.
     pub fn drifted(&self, now: &Metadata) -> Vec<&Path> {
         let is = |touch: &Touch, value: &Option<Value>| agree(touch.found(now), value.as_ref()) == Agreement::Same;
-        let moved = self.touches.iter().filter(|touch| !is(touch, &touch.before) && !is(touch, &touch.after));
+        let has_moved = |touch: &Touch| !is(touch, &touch.before) && !is(touch, &touch.after);
+        let moved = self.touches.iter().filter(|touch| has_moved(touch) || touch.is_barred(now));
         moved.map(|touch| &touch.path).collect()
     }
 
@@ -253,6 +270,18 @@ impl Change {
     pub fn missing(&self, now: &Metadata) -> Vec<String> {
         let misses = |touch: &&Touch| agree(touch.found(now), touch.after.as_ref()) == Agreement::Different;
         self.touches.iter().filter(misses).map(|touch| touch.path.to_string()).collect()
+    }
+
+    /// What a field will hold where it holds `before` now.
+    pub fn field_after(&self, field: Field, before: &Metadata) -> Value {
+        let mut value = object(before.get(&field));
+        for touch in self.touches.iter().filter(|touch| touch.path.field == field) {
+            match &touch.after {
+                Some(after) => put(&mut value, &touch.path.keys, after.clone()),
+                None => remove(&mut value, &touch.path.keys),
+            }
+        }
+        value
     }
 
     /// The metadata fields that are touched.
@@ -276,7 +305,9 @@ impl Change {
     pub fn to_text(&self) -> String {
         let stored = self.touches.iter().map(|touch| {
             let mut members = Map::new();
-            members.insert("path".to_owned(), touch.path.to_string().into());
+            // A list, because a key may be empty, which no written path can say.
+            let keys = std::iter::once(touch.path.field.name()).chain(touch.path.keys.iter().map(String::as_str));
+            members.insert("path".to_owned(), keys.collect::<Vec<_>>().into());
             members.insert("existed".to_owned(), touch.existed.into());
             members.extend(touch.before.clone().map(|value| ("before".to_owned(), value)));
             members.extend(touch.after.clone().map(|value| ("after".to_owned(), value)));
@@ -295,16 +326,28 @@ impl Change {
             let Value::Object(mut members) = touch else {
                 return Err(refuse("expected a touched path"));
             };
-            let path = members.get("path").and_then(Value::as_str).and_then(|path| path.parse().ok());
+            let path = members.get("path").and_then(stored_path);
             let existed = members.get("existed").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
             let (Some(path), Some(existed)) = (path, existed) else {
                 return Err(refuse("expected a touched path with `path` and `existed`"));
             };
+            if existed > path.keys.len().saturating_sub(1) {
+                return Err(refuse("more keys existed than lead to the touched path"));
+            }
             Ok(Touch { path, existed, before: members.remove("before"), after: members.remove("after") })
         });
         Ok(Self { touches: touches.collect::<Result<_, _>>()?, sizes: BTreeMap::new() })
     }
 }
 
+/// Reads a path from its list of keys, the field first.
+fn stored_path(list: &Value) -> Option<Path> {
+    let mut keys = list.as_array()?.iter().map(Value::as_str);
+    let field = Field::from_name(keys.next()??)?;
+    Some(Path { field, keys: keys.map(|key| key.map(str::to_owned)).collect::<Option<_>>()? })
+}
+
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

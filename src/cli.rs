@@ -26,13 +26,10 @@ mod told;
 
 /// Runs the command and gives its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors, and clap knows which stream each belongs to.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return misread(&error, &args),
     };
     let screen = Screen::new(cli.command.look());
     match run(cli.command, &screen) {
@@ -42,6 +39,33 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             problem.exit.into()
         }
     }
+}
+
+/// Tells what clap makes of arguments that it cannot take, or the help or version that was asked for.
+fn misread(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody is left to tell if that fails.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    if text.contains(|letter: char| letter != '\n' && crate::harmless::is_unsafe(letter)) {
+        // It repeats what was typed, colours or not, which a terminal must not obey.
+        text.lines().for_each(|line| say(&crate::harmless::for_terminal(line)));
+    } else {
+        let _ = error.print();
+    }
+    if asks_for_json(args) {
+        let said = text.split("\n\n").next().unwrap_or_default();
+        let said: Vec<&str> = said.trim_start_matches("error: ").lines().map(str::trim).collect();
+        let _ = crate::report::json::write_error(&mut std::io::stdout().lock(), "usage", &said.join(" "));
+    }
+    Exit::Usage.into()
+}
+
+/// Whether arguments that cannot be taken ask for JSON all the same.
+fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter().any(|arg| arg == "--output=json") || args.windows(2).any(|pair| pair == ["--output", "json"])
 }
 
 fn run(command: Command, screen: &Screen) -> Result<Exit, Problem> {

@@ -6,7 +6,7 @@
 
 mod answers;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use tokio::task::JoinSet;
 
@@ -77,7 +77,7 @@ struct Asked {
 struct Scan {
     next_row: u64,
     exhausted: bool,
-    building: HashMap<IdentityKind, Asked>,
+    building: BTreeMap<IdentityKind, Asked>,
     full: VecDeque<Asked>,
     /// The identities in a batch, so that none is asked for twice at a time, and the first row of each.
     asked: HashMap<Identity, u64>,
@@ -90,7 +90,7 @@ impl Scan {
         Self {
             next_row: row,
             exhausted: false,
-            building: HashMap::new(),
+            building: BTreeMap::new(),
             full: VecDeque::new(),
             asked: HashMap::new(),
             under_way: Vec::new(),
@@ -266,10 +266,10 @@ impl<T: Target> Comparing<'_, '_, T> {
         for identity in identities {
             self.work.run.assign(identity, number)?;
         }
-        if self.refuse_duplicates(number)? {
-            return Ok(());
-        }
-        let verdict = self.judge(user, number)?;
+        let verdict = match self.refuse_duplicates(number)? {
+            Some(verdict) => verdict,
+            None => self.judge(user, number)?,
+        };
         match existing {
             Some(existing) => self.progress.tally.shift(existing.outcome, verdict.outcome),
             None => self.progress.tally.add(verdict.outcome, 1),
@@ -290,14 +290,14 @@ impl<T: Target> Comparing<'_, '_, T> {
         Ok(())
     }
 
-    /// Rejects all rows of a user whom several rows speak of, where that was asked for.
-    fn refuse_duplicates(&mut self, user: i64) -> Result<bool, Abort> {
+    /// Rejects all rows of a user whom several rows speak of, where that was asked for. The user itself is kept, so
+    /// that a row which is found to speak of it later is rejected with them.
+    fn refuse_duplicates(&mut self, user: i64) -> Result<Option<Verdict>, Abort> {
         if self.spec.duplicates == Duplicates::Fold || self.work.run.patches_of(user)?.len() < 2 {
-            return Ok(false);
+            return Ok(None);
         }
         self.work.run.reject_rows_of(user, "duplicate_user", DUPLICATE)?;
-        self.work.run.remove_change(user)?;
-        Ok(true)
+        Ok(Some(Verdict::of(Outcome::Rejected, "duplicate_user", DUPLICATE)))
     }
 
     /// Works out what would become of a user.
@@ -317,7 +317,8 @@ impl<T: Target> Comparing<'_, '_, T> {
             self.work.notice(ROUNDED);
         }
         let allowed = |name: &str| self.work.pacing.allow.iter().any(|allow| allow == name || allow == "forbid");
-        let forbid = self.spec.guards.forbid.iter().find(|forbid| !allowed(&forbid.name()) && forbid.blocks(&change));
+        let forbid =
+            self.spec.guards.forbid.iter().find(|forbid| !allowed(&forbid.name()) && forbid.blocks(&before, &change));
         Ok(Verdict::on(change, forbid))
     }
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::change::Change;
-use crate::merge::same;
+use crate::change::{Change, Metadata, agree};
+use crate::merge::{Agreement, same};
 use crate::path::Path;
 
 /// The guards of a run.
@@ -36,20 +36,21 @@ impl Forbid {
         format!("forbid:{}", self.path)
     }
 
-    /// Whether a change makes this transition.
-    pub fn blocks(&self, change: &Change) -> bool {
-        change.edits().iter().any(|edit| {
-            // The guard's path may lie inside a value that is swapped as a whole, or the edit inside the guard's path.
-            let inside = |value: Option<&Value>| -> Option<Value> {
-                let below = self.path.keys.get(edit.path.keys.len()..).unwrap_or(&[]);
-                below.iter().try_fold(value?, |value, key| value.as_object()?.get(key)).cloned()
-            };
-            if !edit.path.covers(&self.path) {
-                return self.path.covers(&edit.path) && self.from.is_none() && self.to.is_none();
-            }
-            let (before, after) = (inside(edit.before), inside(edit.after));
-            before != after && matches(self.from.as_ref(), before.as_ref()) && matches(self.to.as_ref(), after.as_ref())
-        })
+    /// Whether a change of what a user holds makes this transition; `before` must hold the fields that change.
+    ///
+    /// The guard's path may lie inside a value that is swapped as a whole, or the change inside the guard's path, so
+    /// what counts is what the path itself holds before and after.
+    pub fn blocks(&self, before: &Metadata, change: &Change) -> bool {
+        let concerns = |path: &Path| path.covers(&self.path) || self.path.covers(path);
+        if !change.touches.iter().any(|touch| touch.is_change() && concerns(&touch.path)) {
+            return false;
+        }
+        let after = change.field_after(self.path.field, before);
+        let before = before.get(&self.path.field).and_then(|before| self.path.find(before));
+        let after = self.path.find(&after);
+        agree(before, after) == Agreement::Different
+            && matches(self.from.as_ref(), before)
+            && matches(self.to.as_ref(), after)
     }
 }
 
@@ -108,15 +109,20 @@ impl FromStr for Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Metadata, fold};
+    use crate::change::fold;
     use crate::json::parse;
     use crate::patch::{Mode, Patch};
     use crate::path::Field;
 
-    fn change(before: &str, patch: &str) -> Change {
+    fn change(before: &str, patch: &str) -> (Metadata, Change) {
         let before = Metadata::from([(Field::Public, parse(before).expect("is JSON"))]);
         let patch = Patch::from_json(&format!(r#"{{"public_metadata":{patch}}}"#)).expect("is a patch");
-        fold(&before, &[patch], Mode::Merge).expect("is shallow")
+        let change = fold(&before, &[patch], Mode::Merge).expect("is shallow");
+        (before, change)
+    }
+
+    fn blocks(forbid: &Forbid, (before, change): &(Metadata, Change)) -> bool {
+        forbid.blocks(before, change)
     }
 
     fn forbid(path: &str, from: Option<&str>, to: Option<&str>) -> Forbid {
@@ -127,21 +133,31 @@ mod tests {
     #[test]
     fn a_transition_is_blocked_only_as_described() {
         let demote = change(r#"{"role":"admin"}"#, r#"{"role":"member"}"#);
-        assert!(forbid("public.role", Some(r#""admin""#), None).blocks(&demote));
-        assert!(forbid("public.role", None, Some(r#""member""#)).blocks(&demote));
-        assert!(forbid("public.role", None, None).blocks(&demote));
-        assert!(!forbid("public.role", Some(r#""owner""#), None).blocks(&demote));
-        assert!(!forbid("public.plan", None, None).blocks(&demote));
+        assert!(blocks(&forbid("public.role", Some(r#""admin""#), None), &demote));
+        assert!(blocks(&forbid("public.role", None, Some(r#""member""#)), &demote));
+        assert!(blocks(&forbid("public.role", None, None), &demote));
+        assert!(!blocks(&forbid("public.role", Some(r#""owner""#), None), &demote));
+        assert!(!blocks(&forbid("public.plan", None, None), &demote));
     }
 
     #[test]
     fn a_swap_of_the_whole_object_does_not_get_round_a_guard() {
         let swap = change(r#"{"acl":{"role":"admin","x":1}}"#, r#"{"acl":5}"#);
-        assert!(forbid("public.acl.role", Some(r#""admin""#), None).blocks(&swap));
-        assert!(forbid("public.acl.role", None, Some("null")).blocks(&swap));
-        assert!(!forbid("public.acl.other", None, None).blocks(&swap));
+        assert!(blocks(&forbid("public.acl.role", Some(r#""admin""#), None), &swap));
+        assert!(blocks(&forbid("public.acl.role", None, Some("null")), &swap));
+        assert!(!blocks(&forbid("public.acl.other", None, None), &swap));
         let below = change(r#"{"acl":{"role":"admin"}}"#, r#"{"acl":{"role":"x"}}"#);
-        assert!(forbid("public.acl", None, None).blocks(&below));
+        assert!(blocks(&forbid("public.acl", None, None), &below));
+    }
+
+    #[test]
+    fn a_guard_on_an_object_sees_what_changes_inside() {
+        let promote = change(r#"{"acl":{"role":"member"}}"#, r#"{"acl":{"role":"admin"}}"#);
+        assert!(blocks(&forbid("public.acl", Some(r#"{"role":"member"}"#), None), &promote));
+        assert!(blocks(&forbid("public.acl", None, Some(r#"{"role":"admin"}"#)), &promote));
+        assert!(!blocks(&forbid("public.acl", Some(r#"{"role":"x"}"#), None), &promote));
+        let created = change("{}", r#"{"acl":{"role":"admin"}}"#);
+        assert!(blocks(&forbid("public.acl", Some("null"), None), &created));
     }
 
     #[test]

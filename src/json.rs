@@ -220,6 +220,9 @@ impl<'de> Visitor<'de> for KeySeed<'_> {
 }
 
 #[cfg(test)]
+pub(crate) mod arbitrary;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -185,4 +185,6 @@ pub fn agreement(a: &Value, b: &Value) -> Agreement {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

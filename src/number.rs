@@ -34,6 +34,9 @@ struct Decimal<'a> {
     negative: bool,
     digits: Cow<'a, str>,
     exponent: i128,
+    /// What is to be added to the exponent, where that is more than 128 bits hold; two of those are told apart by their
+    /// digits, so that numbers which nobody can store are rather taken for different than for the same.
+    beyond: &'a str,
 }
 
 impl<'a> Decimal<'a> {
@@ -49,10 +52,14 @@ impl<'a> Decimal<'a> {
             Cow::Owned(all) => all.trim_matches('0').to_owned().into(),
         };
         if digits.is_empty() {
-            return Self { negative: false, digits, exponent: 0 };
+            return Self { negative: false, digits, exponent: 0, beyond: "" };
         }
         let point = length(whole) - length_of(leading);
-        Self { negative, digits, exponent: point.saturating_add(exponent(power)) }
+        let power = power.strip_prefix('+').unwrap_or(power);
+        match power.parse::<i128>().ok().and_then(|power| point.checked_add(power)) {
+            Some(exponent) => Self { negative, digits, exponent, beyond: "" },
+            None => Self { negative, digits, exponent: point, beyond: power },
+        }
     }
 }
 
@@ -64,14 +71,10 @@ fn length_of(n: usize) -> i128 {
     i128::try_from(n).expect("a length fits")
 }
 
-/// An exponent beyond what 128 bits hold differs from every other only by its sign; saturating keeps the order.
-fn exponent(text: &str) -> i128 {
-    let digits = text.trim_start_matches('+');
-    digits.parse().unwrap_or(if digits.starts_with('-') { i128::MIN / 2 } else { i128::MAX / 2 })
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn n(text: &str) -> Number {
@@ -94,6 +97,9 @@ mod tests {
             ("0.1", "0.10000000000000000001"),
             ("1e400", "1e401"),
             ("10", "1"),
+            ("1e99999999999999999999999999999999999999999999", "1e99999999999999999999999999999999999999999998"),
+            ("1e-99999999999999999999999999999999999999999999", "1e-99999999999999999999999999999999999999999998"),
+            ("1e170141183460469231731687303715884105727", "1e170141183460469231731687303715884105726"),
         ] {
             assert!(!same_decimal(&n(a), &n(b)), "{a} {b}");
         }
@@ -112,5 +118,50 @@ mod tests {
         }
         assert!(!same_after_rounding(&n("12345678901234567890"), &n("12345678901234567891")));
         assert!(!same_after_rounding(&n("1e400"), &n("1e401")));
+    }
+
+    /// A decimal as a sign and a whole number of 10^-200, written out by hand: an oracle that knows no exponents.
+    fn scaled(text: &str) -> (bool, String) {
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let power: i32 = power.parse().expect("is small");
+        let zeros = 200 + power - i32::try_from(fraction.len()).expect("is short");
+        let digits = format!("{whole}{fraction}{}", "0".repeat(usize::try_from(zeros).expect("is positive")));
+        let digits = digits.trim_start_matches('0').to_owned();
+        (negative && !digits.is_empty(), digits)
+    }
+
+    const DECIMAL: &str = "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?";
+
+    proptest! {
+        #![proptest_config(crate::json::arbitrary::config(1000))]
+
+        #[test]
+        fn two_decimals_are_the_same_when_their_digits_written_out_are(a in DECIMAL, b in DECIMAL) {
+            prop_assert_eq!(same_decimal(&n(&a), &n(&b)), scaled(&a) == scaled(&b), "{} {}", a, b);
+        }
+
+        #[test]
+        fn a_decimal_written_otherwise_stays_the_same(whole in 0..1000_u32, fraction in "[0-9]{1,9}", by in 0..40_u32) {
+            let plain = format!("{whole}.{fraction}");
+            let shifted = format!("{whole}{fraction}{}e-{}", "0".repeat(by as usize), fraction.len() + by as usize);
+            let shifted = shifted.trim_start_matches('0');
+            let shifted = if shifted.starts_with('e') || shifted.is_empty() { format!("0{shifted}") } else { shifted.to_owned() };
+            let tiny = format!("0.{}{whole}{fraction}e{}", "0".repeat(by as usize), by as usize + whole.to_string().len());
+            prop_assert!(same_decimal(&n(&plain), &n(&shifted)), "{} {}", plain, shifted);
+            prop_assert!(same_decimal(&n(&plain), &n(&tiny)), "{} {}", plain, tiny);
+        }
+
+        #[test]
+        fn a_float_is_the_rounding_of_whatever_rounds_to_it(exact in DECIMAL) {
+            let float: f64 = exact.parse().expect("is a number");
+            for text in [format!("{float}"), format!("{float:e}"), format!("{float:.1074}")] {
+                prop_assert!(same_after_rounding(&n(&exact), &n(&text)), "{} {}", exact, text);
+                prop_assert!(same_after_rounding(&n(&text), &n(&exact)), "{} {}", text, exact);
+            }
+            let next = format!("{:e}", float.next_up().next_up());
+            prop_assert!(!same_after_rounding(&n(&exact), &n(&next)), "{} {}", exact, next);
+        }
     }
 }

@@ -74,6 +74,17 @@ impl Path {
         Self { field: self.field, keys }
     }
 
+    /// Reads a path that was written by this program. A key may be empty: JSON allows it, and users may hold one, though
+    /// whoever types one has most likely slipped.
+    pub fn parse_stored(text: &str) -> Result<Self, PathError> {
+        let mut parts = split(text)?.into_iter();
+        let first = parts.next().unwrap_or_default();
+        let keys: Vec<String> = parts.collect();
+        let short = Field::from_short(&first).filter(|_| !keys.is_empty());
+        let field = Field::from_name(&first).or(short).ok_or(PathError::UnknownField(first))?;
+        Ok(Self { field, keys })
+    }
+
     /// Whether this path is `other` or leads to it.
     pub fn covers(&self, other: &Self) -> bool {
         self.field == other.field && other.keys.starts_with(&self.keys)
@@ -114,15 +125,11 @@ impl FromStr for Path {
 
     /// Reads a path, the short forms `public.`, `private.` and `unsafe.` included.
     fn from_str(text: &str) -> Result<Self, PathError> {
-        let mut parts = split(text)?.into_iter();
-        let first = parts.next().unwrap_or_default();
-        let keys: Vec<String> = parts.collect();
-        let short = Field::from_short(&first).filter(|_| !keys.is_empty());
-        let field = Field::from_name(&first).or(short).ok_or(PathError::UnknownField(first))?;
-        if keys.iter().any(String::is_empty) {
+        let path = Self::parse_stored(text)?;
+        if path.keys.iter().any(String::is_empty) {
             return Err(PathError::EmptyKey(text.to_owned()));
         }
-        Ok(Self { field, keys })
+        Ok(path)
     }
 }
 
@@ -169,6 +176,14 @@ mod tests {
             assert_eq!(text.parse::<Path>().expect("is a path").to_string(), text);
         }
         assert_eq!("public.role".parse::<Path>().expect("is a path").to_string(), "public_metadata.role");
+    }
+
+    #[test]
+    fn a_path_that_was_written_is_read_back_whatever_its_keys_are() {
+        for keys in [&[][..], &[""], &["", ""], &["a", "", "b"], &["."], &["\\"], &["\\.", "public"], &["\u{1b}[2J"]] {
+            let path = Path { field: Field::Public, keys: keys.iter().map(|key| (*key).to_owned()).collect() };
+            assert_eq!(Path::parse_stored(&path.to_string()).as_ref(), Ok(&path), "{path}");
+        }
     }
 
     #[test]

@@ -41,12 +41,6 @@ impl<T> Work<'_, T> {
         self.observer.observe(&Event::Notice(text.into()));
     }
 
-    /// Says that it is stopping, when it was asked to.
-    pub fn tell_stopping(&mut self) {
-        let why = self.stop.why().unwrap_or_default();
-        self.notice(format!("{why}: finishing what is under way; Ctrl-C (once more) gives that up, too"));
-    }
-
     /// Whether nothing new is to be begun.
     pub fn is_draining(&self) -> bool {
         self.stop.urgency() > Urgency::None
@@ -196,3 +190,6 @@ pub fn describe(failure: &Failure) -> String {
     let status = failure.status.map(|status| format!("{status} ")).unwrap_or_default();
     format!("{status}{}: {}", failure.code, failure.message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::limit::Throttled;
 use crate::phase::Api;
-use crate::retry::{Decision, Failure, FailureKind};
+use crate::retry::{ANSWER_TOO_LARGE, Decision, Failure, FailureKind};
 use crate::target::{Batch, MAX_PAGE, Target, User};
 
 /// A batch, or a part of one, with its answer.
@@ -75,9 +75,11 @@ fn is_cut_off(batch: &Batch, users: &[User]) -> bool {
     !batch.kind().is_unique() && users.len() >= MAX_PAGE && batch.values().len() > 1
 }
 
-/// Whether another batch might be answered.
+/// Whether it is something in the batch that is refused, so that another batch, or a part of this one, may be answered.
+/// Anything else, such as an address at which there is no API, would be the same for all of them.
 fn is_about_the_batch(failure: &Failure) -> bool {
-    matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge | FailureKind::NotFound)
+    let refused = matches!(failure.kind, FailureKind::Refused | FailureKind::TooLarge);
+    refused && (failure.code == ANSWER_TOO_LARGE || matches!(failure.status, Some(400 | 413 | 414 | 422 | 431)))
 }
 
 fn halves(batch: &Batch) -> [Batch; 2] {

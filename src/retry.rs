@@ -19,6 +19,9 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+/// The code of an answer that is larger than any that is taken in: half of what was asked for may be answered.
+pub const ANSWER_TOO_LARGE: &str = "answer_too_large";
+
 /// What a failure means for the row. Each variant says whether it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureKind {

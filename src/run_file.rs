@@ -99,14 +99,17 @@ pub type Result<T> = std::result::Result<T, RunFileError>;
 impl RunFile {
     /// Makes a new run file. It appears under its name only when its head is complete.
     pub fn create(path: &Path, head: &Head) -> Result<Self> {
-        if path.symlink_metadata().is_ok() {
+        let is_there = || path.symlink_metadata().is_ok();
+        if is_there() {
             return Err(RunFileError::Exists(path.to_owned()));
         }
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".new");
-        let unfinished = folder.join(name);
+        let lock = Lock::take(path)?.ok_or_else(|| RunFileError::Locked(path.to_owned()))?;
+        // Whoever held the lock before may have made it.
+        if is_there() {
+            return Err(RunFileError::Exists(path.to_owned()));
+        }
+        let unfinished = folder::beside(path, ".", ".new");
+        remove_leftovers(path, &unfinished)?;
         folder::create_private(&unfinished)?;
         let made = schema::create(&unfinished, head).and_then(|()| {
             fs::rename(&unfinished, path).map_err(|source| RunFileError::Io {
@@ -120,19 +123,24 @@ impl RunFile {
             let _ = fs::remove_file(&unfinished);
         }
         made?;
-        Self::open(path)
+        Self::open_locked(path, lock)
     }
 
     /// Opens a run file for writing and begins a new session on it.
     pub fn open(path: &Path) -> Result<Self> {
         check_exists(path)?;
         let lock = Lock::take(path)?.ok_or_else(|| RunFileError::Locked(path.to_owned()))?;
+        Self::open_locked(path, lock)
+    }
+
+    fn open_locked(path: &Path, lock: Lock) -> Result<Self> {
         let mut run = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         run.pragma("journal_mode", "wal")?;
         run.pragma("synchronous", "normal")?;
         run.pragma("secure_delete", "on")?;
         run.lock = Some(lock);
-        run.head.session += 1;
+        let session = run.head.session.checked_add(1);
+        run.head.session = session.ok_or_else(|| run.damaged("it counts too many sessions"))?;
         run.write_head()?;
         run.commit()?;
         Ok(run)
@@ -142,7 +150,7 @@ impl RunFile {
     pub fn open_to_read(path: &Path) -> Result<Self> {
         check_exists(path)?;
         // After a kill the last writes may still stand in the `-wal` file; whoever comes first folds them in.
-        if path.with_file_name(wal_name(path)).exists()
+        if folder::beside(path, "", "-wal").exists()
             && let Ok(Some(lock)) = Lock::take(path)
             && let Ok(mut run) = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         {
@@ -225,10 +233,21 @@ impl RunFile {
     }
 }
 
-fn wal_name(path: &Path) -> std::ffi::OsString {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push("-wal");
-    name
+/// Removes what a process that was killed, or somebody who removed a run file alone, left behind: SQLite would take
+/// such files for a part of the new one.
+fn remove_leftovers(path: &Path, unfinished: &Path) -> Result<()> {
+    let sidecars = [path, unfinished]
+        .into_iter()
+        .flat_map(|file| ["-wal", "-shm", "-journal"].into_iter().map(move |ending| folder::beside(file, "", ending)));
+    for leftover in sidecars.chain([unfinished.to_owned()]) {
+        match fs::remove_file(&leftover) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(RunFileError::Io { action: "remove", path: leftover, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn check_exists(path: &Path) -> Result<()> {

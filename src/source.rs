@@ -112,6 +112,11 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
+    /// What messages call it, such as the file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The names of the columns; `None` where records name their own members.
     pub fn header(&self) -> Option<&[String]> {
         match &self.records {

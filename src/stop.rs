@@ -32,11 +32,12 @@ pub fn channel() -> (Stopper, Stop) {
 }
 
 impl Stopper {
-    /// Asks for one degree more than before; `why` is a lower-case fragment.
-    pub fn ask(&self, why: &'static str) {
+    /// Asks for one degree more than before and says which that is; `why` is a lower-case fragment.
+    pub fn ask(&self, why: &'static str) -> Urgency {
         self.0.send_modify(|asked| {
             *asked = if asked.0 == Urgency::None { (Urgency::Drain, why) } else { (Urgency::Abandon, asked.1) };
         });
+        self.0.borrow().0
     }
 }
 

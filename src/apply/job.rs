@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::identity::{Identity, IdentityKind};
 use crate::merge::Agreement;
 use crate::outcome::Outcome;
 use crate::retry::{Failure, FailureKind};
 use crate::run_file::{Ended, Planned};
 use crate::target::User;
+
+/// How often a user is read again before it is sent however old that reading is: where requests take longer than a
+/// comparison may be old, it would be read for ever.
+const MAX_READINGS: u32 = 2;
 
 /// One user that is to change.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub(super) struct Job {
     compared_at: Option<Instant>,
     /// How often it was tried, throttled attempts not counted.
     pub(super) attempts: u32,
+    /// How often it was read again since it was last sent.
+    readings: u32,
     /// When it was first sent by this process.
     pub(super) first_sent: Option<Instant>,
     /// Whether a request with an unknown end may have done it.
@@ -41,10 +48,11 @@ impl Job {
     pub(super) fn new(planned: Planned, session: i64, began: Instant) -> Self {
         let age = Duration::from_millis(u64::try_from(planned.compared_ms).unwrap_or_default());
         // An intent of an earlier process that has no end recorded may have landed.
-        let compared_at = (planned.session == session && !planned.sent).then(|| began + age);
+        let compared_at = (planned.session == session && !planned.sent).then(|| began.checked_add(age)).flatten();
         Self {
             compared_at,
             attempts: planned.attempts,
+            readings: 0,
             first_sent: None,
             may_have_landed: planned.sent,
             repeated: planned.sent,
@@ -53,16 +61,30 @@ impl Job {
         }
     }
 
+    /// What to read the user by.
+    pub(super) fn identity(&self) -> Identity {
+        let id = self.planned.user_id.clone();
+        Identity::new(IdentityKind::UserId, id).expect("the run file gives out ids only that can be asked for")
+    }
+
     /// Whether it may be sent without being read again.
     pub(super) fn is_fresh(&self, max_age: Duration) -> bool {
         let settled = !self.may_have_landed && self.last_failure.is_none();
-        settled && self.compared_at.is_some_and(|at| at.elapsed() <= max_age)
+        let is_young = |at: Instant| at.elapsed() <= max_age || self.readings >= MAX_READINGS;
+        settled && self.compared_at.is_some_and(is_young)
     }
 
     /// Takes note that it was read and holds what it did before.
     pub(super) fn compared(&mut self, at: Instant) {
         self.compared_at = Some(at);
         self.may_have_landed = false;
+        self.readings += 1;
+    }
+
+    /// Takes note that it is sent now.
+    pub(super) fn sent(&mut self, at: Instant) {
+        self.first_sent.get_or_insert(at);
+        self.readings = 0;
     }
 
     /// How it ended, by the answer to a write.

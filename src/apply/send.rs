@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::Done;
 use super::job::Job;
-use crate::identity::IdentityKind;
 use crate::limit::Throttled;
 use crate::phase::Api;
 use crate::read;
@@ -34,7 +33,7 @@ pub(super) async fn write<T: Target>(
         return Done::Unsent(Box::new(job));
     }
     let sent = Instant::now();
-    job.first_sent.get_or_insert(sent);
+    job.sent(sent);
     api.sent.write.fetch_add(1, Relaxed);
     if job.repeated {
         api.sent.retried.fetch_add(1, Relaxed);
@@ -52,10 +51,9 @@ pub(super) async fn write<T: Target>(
     Done::Write(Box::new(job), answer)
 }
 
-/// Reads users again.
-pub(super) async fn read_again<T: Target>(api: Api<T>, jobs: Vec<Job>) -> Done {
-    let ids = jobs.iter().map(|job| job.planned.user_id.clone()).collect();
-    let answer = read::read(&api, Batch::of(IdentityKind::UserId, ids)).await;
+/// Reads users again; the batch names them all.
+pub(super) async fn read_again<T: Target>(api: Api<T>, batch: Batch, jobs: Vec<Job>) -> Done {
+    let answer = read::read(&api, batch).await;
     let users = answer.and_then(|answers| {
         let mut users = Vec::new();
         for answer in answers {

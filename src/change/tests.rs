@@ -114,3 +114,19 @@ fn only_a_third_value_on_a_touched_path_is_drift() {
     let moved = now(r#"{"a":3,"b":1}"#);
     assert_eq!(change.drifted(&moved).iter().map(ToString::to_string).collect::<Vec<_>>(), ["public_metadata.a"]);
 }
+
+#[test]
+fn a_value_that_came_to_stand_on_the_way_is_drift() {
+    let now = |text: &str| Metadata::from([(Field::Public, json(text))]);
+    let added = folded(r#"{"a":{}}"#, &[r#"{"a":{"b":1},"c":1}"#], Mode::Merge);
+    assert_eq!(added.drifted(&now(r#"{"a":5}"#)).len(), 1);
+    assert!(added.drifted(&now("{}")).is_empty());
+    let removed = folded(r#"{"a":{"b":1}}"#, &[r#"{"a":{"b":null},"c":1}"#], Mode::Merge);
+    assert_eq!(removed.drifted(&now(r#"{"a":[1]}"#)).len(), 1);
+}
+
+#[test]
+fn an_empty_key_survives_being_written_down() {
+    let change = folded("{}", &[r#"{"":{"":1},"a":{"":null}}"#], Mode::Merge);
+    assert_eq!(Change::from_text(&change.to_text()).expect("is readable").touches, change.touches);
+}

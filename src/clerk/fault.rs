@@ -52,7 +52,7 @@ impl Fault {
             // A read of fewer users may fit; a write has been made by then.
             Self::TooLarge => (
                 if call == Call::Write { FailureKind::Ambiguous } else { FailureKind::Refused },
-                "answer_too_large",
+                crate::retry::ANSWER_TOO_LARGE,
                 format!("the answer is larger than {} MiB", MAX_ANSWER / MIB),
             ),
         };

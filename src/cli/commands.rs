@@ -19,7 +19,7 @@ use crate::settings::{ChosenInstance, Jobs};
 use crate::source::Source;
 use crate::spec::{Input, Spec};
 use crate::state::State;
-use crate::stop;
+use crate::stop::{self, Urgency};
 
 /// What every command that drives a run was given.
 struct Given<'g> {
@@ -56,7 +56,7 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
         return new_run(&given, &args.input, &args.place, Goal::Apply, false, screen).await;
     };
     let path = runs::find(&runs::folder(&args.place.runs), run)?;
-    old_run(&given, &path, screen, true, |run| run.update_head(|head| head.goal = Goal::Apply)).await
+    old_run(&given, &path, screen, Onward::Apply).await
 }
 
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
@@ -68,7 +68,7 @@ pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, P
         let connection = resolved(&given, None)?.connect(given.connect).await?;
         runs::latest(&folder, &connection.instance)?
     };
-    old_run(&given, &path, screen, false, |_| Ok(())).await
+    old_run(&given, &path, screen, Onward::AsItIs).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
@@ -82,7 +82,7 @@ pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Pro
         return Err(Problem::usage(format!("`{outcome}` cannot be tried again; expected some of {names}")));
     }
     let path = runs::find(&runs::folder(&args.again.runs), &args.run)?;
-    old_run(&again(&args.again), &path, screen, false, |run| run.retry(&outcomes).map(|_| ())).await
+    old_run(&again(&args.again), &path, screen, Onward::Retry(&outcomes)).await
 }
 
 fn again(args: &AgainArgs) -> Given<'_> {
@@ -218,29 +218,49 @@ fn fingerprint(spec: &Spec) -> Option<String> {
     Some(format!("{} bytes, {} ns", found.len(), changed.as_nanos()))
 }
 
-/// Goes on with a run that exists, once `prepare` has made it ready; `raises` says that it makes a plan one to apply.
-async fn old_run(
-    given: &Given<'_>,
-    path: &Path,
-    screen: &Screen,
-    raises: bool,
-    prepare: impl FnOnce(&mut RunFile) -> crate::run_file::Result<()>,
-) -> Result<Exit, Problem> {
-    let (job, goal) = {
+/// How a run that exists goes on.
+#[derive(Debug, Clone, Copy)]
+enum Onward<'o> {
+    /// Towards the goal it has.
+    AsItIs,
+    /// Until it is applied, whatever its goal was.
+    Apply,
+    /// With these outcomes tried again.
+    Retry(&'o [Outcome]),
+}
+
+impl Onward<'_> {
+    /// Whether that will write.
+    fn writes(self, head: &Head) -> bool {
+        matches!(self, Self::Apply) || head.goal == Goal::Apply
+    }
+
+    fn prepare(self, run: &mut RunFile) -> crate::run_file::Result<()> {
+        match self {
+            Self::AsItIs => Ok(()),
+            Self::Apply => run.update_head(|head| head.goal = Goal::Apply),
+            Self::Retry(outcomes) => run.retry(outcomes).map(|_| ()),
+        }
+    }
+}
+
+/// Goes on with a run that exists.
+async fn old_run(given: &Given<'_>, path: &Path, screen: &Screen, onward: Onward<'_>) -> Result<Exit, Problem> {
+    let (job, writes) = {
         let seen = RunFile::open_to_read(path)?;
-        (seen.head().spec.job.clone(), seen.head().goal)
+        (seen.head().spec.job.clone(), onward.writes(seen.head()))
     };
     // A job's run finds its instance where the job did, unless that configuration is gone.
     let job = job.filter(|_| given.connect.config.is_some() || Path::new("jobs.yaml").exists());
     let jobs = jobs(given.connect, job.as_deref())?;
     let resolved = resolved(given, jobs.as_ref().map(|jobs| (jobs, job.as_deref())))?;
-    if raises || goal == Goal::Apply {
+    if writes {
         refuse_silent_writes(&resolved, given)?;
     }
     let connection = resolved.connect(given.connect).await?;
     let mut run = RunFile::open(path)?;
     connection.check(run.head())?;
-    prepare(&mut run)?;
+    onward.prepare(&mut run)?;
     let mut staged_again = restage(&run)?;
     let accepted = accepted(given, jobs.as_ref(), job.as_deref())?;
     let mut notices = Vec::new();
@@ -277,7 +297,9 @@ fn drive<'d>(
         let stopper = stopper.clone();
         tokio::spawn(async move {
             tokio::time::sleep(limit).await;
-            stopper.ask("--max-duration is over");
+            if stopper.ask("--max-duration is over") == Urgency::Drain {
+                signals::say_below_bars("stopping: --max-duration is over; finishing what is under way");
+            }
         });
     }
     signals::listen(stopper);

@@ -166,6 +166,8 @@ impl Drive<'_> {
         // A plan that was shown when it was made is shown again only to whoever has to agree to it.
         if asks || self.compared {
             self.screen.preview(&summary);
+            // The preview has said them, which is once.
+            self.notices.clear();
         }
         if !asks {
             return Ok(Answer::Yes);

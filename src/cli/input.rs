@@ -74,7 +74,10 @@ fn override_with(args: &InputArgs, spec: &mut Spec) -> Result<(), Problem> {
 /// Opens the source and makes the mapping; what is wrong with the header as a whole is an error here.
 pub(super) fn open(spec: &Spec) -> Result<(Source, Mapping), Problem> {
     let source = source::open(&spec.source)?;
-    let mapping = Mapping::new(&spec.mapping, source.header()).map_err(|e| Problem::of(Exit::Usage, "header", &e))?;
+    let mapping = Mapping::new(&spec.mapping, source.header()).map_err(|e| {
+        let problem = Problem::of(Exit::Usage, "header", &e);
+        Problem { message: format!("{}: {}", source.name(), problem.message), ..problem }
+    })?;
     if spec.mode == Mode::Replace && !mapping.path_columns().is_empty() {
         let columns = mapping.path_columns().join(", ");
         return Err(Problem::usage(format!("--mode replace sets whole fields, but the header has paths: {columns}"))

@@ -114,16 +114,6 @@ impl RunFile {
             .map_err(|source| self.sqlite(source))
     }
 
-    /// Removes a user whose rows were all rejected.
-    pub fn remove_change(&mut self, user: i64) -> Result<()> {
-        self.begin()?;
-        self.db
-            .prepare_cached("DELETE FROM changes WHERE user = ?1")
-            .and_then(|mut statement| statement.execute([user]))
-            .map(|_| ())
-            .map_err(|source| self.sqlite(source))
-    }
-
     /// The next users that wait to be written, after user `after`, in order, `most` at a time.
     pub fn planned(&self, after: i64, most: usize) -> Result<Vec<Planned>> {
         let found: Vec<(Planned, String)> = self

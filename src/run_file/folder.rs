@@ -1,5 +1,6 @@
 //! The folder that run files live in: private, and out of git.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -64,6 +65,14 @@ fn create_private_folder(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn create_private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+/// A file beside another, whose name is made from the other's.
+pub(super) fn beside(path: &Path, before: &str, behind: &str) -> PathBuf {
+    let mut name = OsString::from(before);
+    name.push(path.file_name().unwrap_or_default());
+    name.push(behind);
+    path.with_file_name(name)
 }
 
 /// Makes an empty file that only its user can read, where there is none.

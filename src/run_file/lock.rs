@@ -3,7 +3,6 @@
 //! It is a file of its own beside the run file: locking the run file itself would get in the way of SQLite's own locks
 //! on some systems. The operating system lets go of it when the process ends, however it ends.
 
-use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -19,9 +18,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock of a run file, or `None` where another process holds it.
     pub(super) fn take(run: &Path) -> Result<Option<Self>> {
-        let mut name: OsString = run.file_name().unwrap_or_default().to_owned();
-        name.push(".lock");
-        let path = run.with_file_name(name);
+        let path = folder::beside(run, "", ".lock");
         loop {
             let wrap = |source| RunFileError::Io { action: "lock", path: path.clone(), source };
             let file = folder::open_private(&path)?;

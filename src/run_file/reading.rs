@@ -109,10 +109,11 @@ impl RunFile {
             .map_err(|source| self.sqlite(source))
     }
 
-    /// How many users ended in each outcome; identities that name no user, or several, count once each.
+    /// How many users ended in each outcome; identities that name no user, or several, count once each. Users whose
+    /// rows were all rejected are not counted, for their rows are.
     pub fn users(&self) -> Result<Tally> {
         let mut tally = Tally::default();
-        let changes = "SELECT outcome, count(*) FROM changes GROUP BY outcome";
+        let changes = "SELECT outcome, count(*) FROM changes WHERE outcome <> 'rejected' GROUP BY outcome";
         let identities = "SELECT outcome, count(*) FROM (SELECT DISTINCT outcome, kind, value FROM rows \
                           WHERE outcome IS NOT NULL AND outcome <> 'rejected') GROUP BY outcome";
         for sql in [changes, identities] {
@@ -150,7 +151,7 @@ impl RunFile {
     pub fn problems(&self) -> Result<Vec<(Outcome, String, u64)>> {
         let sql = "SELECT outcome, coalesce(code, ''), count(*) AS n FROM (\
                    SELECT outcome, code FROM rows WHERE outcome IS NOT NULL UNION ALL \
-                   SELECT outcome, code FROM changes WHERE outcome NOT IN ('applied', 'unchanged', 'planned')) \
+                   SELECT outcome, code FROM changes WHERE outcome NOT IN ('applied', 'unchanged', 'planned', 'rejected')) \
                    GROUP BY 1, 2 ORDER BY n DESC, 1, 2";
         let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
         let found: Vec<(String, String, u64)> = self

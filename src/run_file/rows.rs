@@ -142,13 +142,11 @@ impl RunFile {
             .map_err(|source| self.sqlite(source))
     }
 
-    /// Ends all rows of a user in an outcome of their own, and forgets that they were the user's.
+    /// Ends all rows of a user in an outcome of their own; they stay the user's.
     pub fn reject_rows_of(&mut self, user: i64, code: &str, message: &str) -> Result<()> {
         self.begin()?;
         self.db
-            .prepare_cached(
-                "UPDATE rows SET user = NULL, outcome = 'rejected', code = ?2, message = ?3 WHERE user = ?1",
-            )
+            .prepare_cached("UPDATE rows SET outcome = 'rejected', code = ?2, message = ?3 WHERE user = ?1")
             .and_then(|mut statement| statement.execute(params![user, code, message]))
             .map(|_| ())
             .map_err(|source| self.sqlite(source))

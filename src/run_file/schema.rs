@@ -15,8 +15,8 @@ const VERSION: i64 = 1;
 /// The tables. `rows` has a record of the source each, `changes` a user each.
 ///
 /// - `run.cursor`: every row before it has been compared.
-/// - `rows.user`: the user the row turned out to speak of; its outcome is then that user's. Otherwise `rows.outcome`
-///   says what became of it, and a row with neither is pending.
+/// - `rows.user`: the user the row turned out to speak of; its outcome is then that user's, unless `rows.outcome` says
+///   what became of the row itself. A row with neither is pending.
 /// - `rows.patch` and `rows.raw` are emptied when the row ends well.
 /// - `changes.touches`: *before* and *after* of the touched paths, only for users that change.
 /// - `changes.session` and `changes.compared_ms`: which process compared the user, and how long after its start.
@@ -101,6 +101,7 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<()> {
     }
     match number("user_version").map_err(foreign)?.unwrap_or_default() {
         VERSION => Ok(()),
-        found => Err(RunFileError::Newer { path: path.to_owned(), found, known: VERSION }),
+        found if found > VERSION => Err(RunFileError::Newer { path: path.to_owned(), found, known: VERSION }),
+        _ => Err(RunFileError::NotARunFile(path.to_owned())),
     }
 }

@@ -50,7 +50,8 @@ impl Ask<'_> {
             return Err(ApiError::content_type(content_type));
         }
         let text = std::str::from_utf8(self.body).map_err(|_| ApiError::body_invalid())?;
-        let value = json::parse(text).map_err(|_| ApiError::body_invalid())?;
+        // A field of the deepest kind stands one level down in the body.
+        let value = json::parse_stored(text).map_err(|_| ApiError::body_invalid())?;
         if value.is_object() { Ok(Some(value)) } else { Err(ApiError::body_invalid()) }
     }
 }

@@ -34,6 +34,7 @@ fn timed(program: &str) -> Option<Command> {
     })
 }
 
+#[expect(clippy::print_stdout, reason = "what was measured is part of what the test says")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_thousand_rows_end_right_and_take_little_memory() {
     let config = sandbox::Config { users: USERS, limit: Quota::Off, user_limit: None, ..Default::default() };
