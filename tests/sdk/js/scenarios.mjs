@@ -138,6 +138,16 @@ const scenarios = {
     }
     assert.deepEqual(sorted(seen), sorted(ids(world)));
   },
+  async 'page through everything behind a cursor, which the SDK passes on without knowing it'() {
+    const seen = [];
+    for (;;) {
+      const { data } = await users.getUserList({ limit: 500, startingAfter: seen.at(-1) });
+      seen.push(...ids(data));
+      if (data.length < 500) break;
+    }
+    assert.deepEqual(sorted(seen), sorted(ids(world)));
+    await refused(users.getUserList({ startingAfter: seen[0], offset: 1 }), 422, 'form_conditional_param_disallowed', 'starting_after');
+  },
   async 'count users'() {
     assert.equal(await users.getCount(), world.length);
     assert.equal(await users.getCount({ userId: ids(world.slice(0, 7)) }), 7);
