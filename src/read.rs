@@ -40,7 +40,7 @@ pub async fn read<T: Target>(api: &Api<T>, batch: Batch) -> Result<Vec<Answer>, 
 
 /// Sends one batch until it is answered or the policy gives up; says when the request that was answered was sent.
 async fn read_patiently<T: Target>(api: &Api<T>, batch: &Batch) -> Result<(Instant, Vec<User>), Failure> {
-    let mut spent = Duration::ZERO;
+    let mut taken = Duration::ZERO;
     let mut attempt = 1;
     loop {
         let permit = api.limiter.acquire_read().await;
@@ -53,17 +53,17 @@ async fn read_patiently<T: Target>(api: &Api<T>, batch: &Batch) -> Result<(Insta
             Err(failure) => failure,
         };
         let round_trip = sent.elapsed();
-        spent += round_trip;
+        taken += round_trip;
         let throttled = failure.kind == FailureKind::Throttled;
         if throttled {
             api.sent.throttled.fetch_add(1, Relaxed);
             api.limiter.throttled(Throttled { user: None, retry_after: failure.retry_after, round_trip });
         }
-        match api.policy.decide(&failure, attempt, spent, fastrand::f64()) {
+        match api.policy.decide(&failure, attempt, taken, fastrand::f64()) {
             Decision::GiveUp | Decision::StopTheRun => return Err(failure),
             Decision::After(delay) => {
                 attempt += u32::from(!throttled);
-                spent += delay;
+                taken += delay;
                 tokio::time::sleep(delay).await;
             }
         }

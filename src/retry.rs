@@ -74,10 +74,11 @@ impl RetryPolicy {
     pub fn decide(&self, failure: &Failure, attempt: u32, spent: Duration, jitter: f64) -> Decision {
         match failure.kind {
             FailureKind::KeyRefused => Decision::StopTheRun,
-            FailureKind::NotFound | FailureKind::TooLarge | FailureKind::Refused => Decision::GiveUp,
             // The limiter knows how long to wait.
             FailureKind::Throttled if spent <= self.max_elapsed => Decision::After(Duration::ZERO),
-            FailureKind::Throttled => Decision::GiveUp,
+            FailureKind::Throttled | FailureKind::NotFound | FailureKind::TooLarge | FailureKind::Refused => {
+                Decision::GiveUp
+            }
             FailureKind::Locked | FailureKind::NotSent | FailureKind::Ambiguous => {
                 let delay = self.delay(attempt, jitter).max(failure.retry_after.unwrap_or_default());
                 if attempt >= self.max_attempts || spent.saturating_add(delay) > self.max_elapsed {

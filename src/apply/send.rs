@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Done, Reread};
 use super::job::Job;
+use super::{Done, Reread};
 use crate::limit::Throttled;
 use crate::phase::{Abort, Api};
 use crate::read::{self, Answer};

@@ -79,7 +79,8 @@ impl Drive<'_> {
             Err(stopped) => stopped.state(),
         };
         // What was not agreed to is a plan, which only `apply --run` makes more of.
-        let goal = if state == State::Planned { Goal::Plan } else { self.run.head().goal };
+        let declined = matches!(ended, Ok(End::Declined));
+        let goal = if declined { Goal::Plan } else { self.run.head().goal };
         self.run.update_head(|head| (head.state, head.reason, head.goal) = (state, reason, goal))?;
         self.run.commit()?;
         let summary = self.summary(&sent)?;
