@@ -32,6 +32,9 @@ pub struct ReportedRow {
     pub raw: Raw,
 }
 
+/// An outcome, a code, and how many users or rows ended so.
+pub type Cause = (Outcome, String, u64);
+
 /// Which rows a report wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFilter {
@@ -176,7 +179,7 @@ impl RunFile {
 
     /// How many users did not end well, by outcome and code, most first; identities that name no user, or several,
     /// count once each, and of the rejected the rows count. Beyond `most` causes only their outcomes are told apart.
-    pub fn problems(&self, most: usize) -> Result<(Vec<(Outcome, String, u64)>, Tally)> {
+    pub fn problems(&self, most: usize) -> Result<(Vec<Cause>, Tally)> {
         let mut statement = self.db.prepare_cached(PROBLEMS).map_err(|source| self.sqlite(source))?;
         let mut rows = statement.query([]).map_err(|source| self.sqlite(source))?;
         let (mut problems, mut others) = (Vec::new(), Tally::default());
