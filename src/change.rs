@@ -41,31 +41,75 @@ pub struct Change {
 ///
 /// `before` must hold every field that a patch speaks of; one that is missing counts as empty.
 pub fn fold(before: &Metadata, patches: &[Patch], mode: Mode) -> Result<Change, TooDeep> {
-    let fields: BTreeSet<Field> = patches.iter().flat_map(|patch| patch.fields().map(|(field, _)| field)).collect();
-    let mut change = Change { touches: Vec::new(), sizes: BTreeMap::new() };
-    for field in fields {
-        let old = object(before.get(&field));
-        let mut new = old.clone();
-        let mut leaves = Leaves::new();
-        for patch in patches.iter().flat_map(|p| p.fields().filter(|(f, _)| *f == field).map(|(_, v)| v)) {
-            match mode {
-                Mode::Merge => {
-                    collect_leaves(patch, &mut Vec::new(), &mut leaves);
-                    new = merge::merge(new, patch)?;
-                }
-                Mode::Replace => {
-                    leaves.insert(Vec::new(), Leaf::Value);
-                    new = patch.clone();
-                }
+    let mut fold = Fold::new(mode);
+    for patch in patches {
+        fold.push(before, patch)?;
+    }
+    Ok(fold.finish())
+}
+
+/// A fold of patches that come one at a time, however many there are.
+#[derive(Debug)]
+pub struct Fold {
+    mode: Mode,
+    fields: BTreeMap<Field, Folding>,
+}
+
+/// One field while patches are folded over it.
+#[derive(Debug)]
+struct Folding {
+    old: Value,
+    new: Value,
+    leaves: Leaves,
+}
+
+impl Fold {
+    /// A fold of no patches yet.
+    pub const fn new(mode: Mode) -> Self {
+        Self { mode, fields: BTreeMap::new() }
+    }
+
+    /// Folds the next patch. What a field holds is looked up in `before` when the first patch speaks of it; one that
+    /// is missing counts as empty. After an error the fold is of no more use.
+    pub fn push(&mut self, before: &Metadata, patch: &Patch) -> Result<(), TooDeep> {
+        for (field, value) in patch.fields() {
+            let fresh = || {
+                let old = object(before.get(&field));
+                Folding { new: old.clone(), old, leaves: Leaves::new() }
+            };
+            self.fields.entry(field).or_insert_with(fresh).push(value, self.mode)?;
+        }
+        Ok(())
+    }
+
+    /// What the patches come to.
+    pub fn finish(self) -> Change {
+        let mut change = Change { touches: Vec::new(), sizes: BTreeMap::new() };
+        for (field, Folding { old, new, leaves }) in self.fields {
+            let touches = touches(field, &old, &new, &leaves);
+            if touches.iter().any(Touch::is_change) {
+                change.sizes.insert(field, json::compact_len(&new));
+            }
+            change.touches.extend(touches);
+        }
+        change
+    }
+}
+
+impl Folding {
+    fn push(&mut self, patch: &Value, mode: Mode) -> Result<(), TooDeep> {
+        match mode {
+            Mode::Merge => {
+                collect_leaves(patch, &mut Vec::new(), &mut self.leaves);
+                self.new = merge::merge(std::mem::take(&mut self.new), patch)?;
+            }
+            Mode::Replace => {
+                self.leaves.insert(Vec::new(), Leaf::Value);
+                self.new = patch.clone();
             }
         }
-        let touches = touches(field, &old, &new, &leaves);
-        if touches.iter().any(Touch::is_change) {
-            change.sizes.insert(field, json::compact_len(&new));
-        }
-        change.touches.extend(touches);
+        Ok(())
     }
-    Ok(change)
 }
 
 /// A field as the object that merging starts from.

@@ -12,12 +12,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use self::answers::Answers;
-use crate::change::{Change, fold};
+use crate::change::{Change, Fold, Metadata};
 use crate::event::{Event, Phase, Progress};
 use crate::guard::Forbid;
 use crate::identity::{Identity, IdentityKind, is_user_id};
 use crate::merge::Agreement;
 use crate::outcome::Outcome;
+use crate::patch::Patch;
+use crate::path::Field;
 use crate::phase::{Abort, Finish, Work};
 use crate::read::{self, Answer};
 use crate::retry::Failure;
@@ -300,7 +302,7 @@ impl<T: Target> Comparing<'_, '_, T> {
     /// Rejects all rows of a user whom several rows speak of, where that was asked for. The user itself is kept, so
     /// that a row which is found to speak of it later is rejected with them.
     fn refuse_duplicates(&mut self, user: i64) -> Result<Option<Verdict>, Abort> {
-        if self.spec.duplicates == Duplicates::Fold || self.work.run.patches_of(user)?.len() < 2 {
+        if self.spec.duplicates == Duplicates::Fold || !self.work.run.has_several_rows(user)? {
             return Ok(None);
         }
         self.work.run.reject_rows_of(user, "duplicate_user", DUPLICATE)?;
@@ -312,16 +314,18 @@ impl<T: Target> Comparing<'_, '_, T> {
         if !is_user_id(&user.id) {
             return Ok(Verdict::of(Outcome::Failed, "unsafe_id", UNSAFE_ID));
         }
-        let patches = self.work.run.patches_of(number)?;
-        let fields = patches.iter().flat_map(|patch| patch.fields().map(|(field, _)| field));
-        let before = match user.fields(fields) {
-            Ok(before) => before,
-            Err(unreadable) => return Ok(Verdict::of(Outcome::Failed, "unreadable", unreadable.to_string())),
-        };
-        let change = match fold(&before, &patches, self.spec.mode) {
-            Ok(change) => change,
-            Err(too_deep) => return Ok(Verdict::of(Outcome::Failed, "too_deep", too_deep.to_string())),
-        };
+        let (mut before, mut fold) = (Metadata::new(), Fold::new(self.spec.mode));
+        let mut refused = None;
+        self.work.run.for_each_patch_of::<Abort>(number, |patch| {
+            if refused.is_none() {
+                refused = take_patch(user, &mut before, &mut fold, patch).err();
+            }
+            Ok(())
+        })?;
+        if let Some(verdict) = refused {
+            return Ok(verdict);
+        }
+        let change = fold.finish();
         if change.agreement() == Agreement::Rounded && !self.said_rounded {
             self.said_rounded = true;
             self.work.notice(ROUNDED);
@@ -344,6 +348,14 @@ const ROUNDED: &str =
 fn identity(kind: IdentityKind, value: &str) -> Option<Identity> {
     // It was an identity when it was put into the batch.
     Identity::new(kind, value.to_owned()).ok()
+}
+
+/// Folds one more patch of a user over the fields that it speaks of, which are read as they come up.
+fn take_patch(user: &User, before: &mut Metadata, fold: &mut Fold, patch: &Patch) -> Result<(), Verdict> {
+    let unknown: Vec<Field> = patch.fields().map(|(field, _)| field).filter(|f| !before.contains_key(f)).collect();
+    let read = user.fields(unknown).map_err(|e| Verdict::of(Outcome::Failed, "unreadable", e.to_string()))?;
+    before.extend(read);
+    fold.push(before, patch).map_err(|e| Verdict::of(Outcome::Failed, "too_deep", e.to_string()))
 }
 
 /// What comparing a user came to.

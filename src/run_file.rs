@@ -27,7 +27,7 @@ mod schema;
 pub use self::changes::{Ended, Existing, NewChange, Planned};
 pub use self::folder::Folder;
 pub use self::head::{Goal, Head, Instance};
-pub use self::reading::{ReportedRow, RowFilter};
+pub use self::reading::{Cause, ReportedRow, RowFilter};
 pub use self::rows::{KeptRaw, PendingRow, StagedRow};
 
 /// An open run file.

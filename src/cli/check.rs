@@ -6,6 +6,7 @@ use super::screen::Screen;
 use super::{commands, connect, input};
 use crate::harmless::for_terminal;
 use crate::mapping::Mapping;
+use crate::report::json::to_text;
 use crate::report::words::{count, thousands};
 use crate::settings::Jobs;
 use crate::source::Source;
@@ -165,5 +166,5 @@ fn print_json(screen: &Screen, findings: &[Finding]) -> std::io::Result<()> {
         })
         .collect();
     let ok = findings.iter().all(|finding| finding.exit == Exit::Done);
-    screen.print(&format!("{}\n", serde_json::json!({"ok": ok, "checks": each})))
+    screen.print(&format!("{}\n", to_text(&serde_json::json!({"ok": ok, "checks": each}))))
 }

@@ -12,6 +12,7 @@ use super::args::{Cli, Command, DemoArgs};
 use super::problem::{Exit, Problem};
 use super::screen::Screen;
 use super::{commands, report};
+use crate::harmless::for_terminal;
 use crate::limit::Rate;
 use crate::report::words::count;
 use crate::sandbox::{self, Fault, FaultKind, Quota};
@@ -56,7 +57,7 @@ pub(super) async fn demo(args: &DemoArgs, screen: &Screen) -> Result<Exit, Probl
         );
         step(screen, &seen);
         let files = [("every row", &results), ("rows to mend", &failed), ("the run file", &run)];
-        let listed = files.map(|(what, path)| format!("  {what:<13} {}\n", path.display()));
+        let listed = files.map(|(what, path)| format!("  {what:<13} {}\n", for_terminal(&text(path))));
         let _ = screen.print(&listed.concat());
     }
     Ok(Exit::Done)
@@ -84,15 +85,29 @@ fn faults() -> Vec<Fault> {
 fn folder(args: &DemoArgs) -> Result<PathBuf, Problem> {
     let named = args.dir.clone();
     let path = named.unwrap_or_else(|| std::env::temp_dir().join(format!("metapatch-demo-{:08x}", fastrand::u32(..))));
+    refuse_filled(&path)?;
     crate::run_file::Folder::new(path.clone()).prepare()?;
     // Reports and the run file say where they are; that should work from anywhere.
     std::path::absolute(&path).map_err(|e| Problem::of(Exit::Usage, "demo", &e))
 }
 
+/// A folder with something in it is somebody's, and the names of the demo's files are ones that people use.
+fn refuse_filled(path: &Path) -> Result<(), Problem> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let mut entries = std::fs::read_dir(path).map_err(|e| Problem::of(Exit::Usage, "demo", &e))?;
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    Err(Problem::usage(format!("the folder `{}` is not empty, and the demo replaces nothing", path.display()))
+        .hint("name a new or an empty folder, or leave --dir out for one under the temporary folder"))
+}
+
 fn put(folder: &Path, name: &str, text: &str) -> Result<PathBuf, Problem> {
     let path = folder.join(name);
     let write = || -> Result<(), crate::report::file::FileError> {
-        let mut file = crate::report::file::ReportFile::create(&path, true)?;
+        let mut file = crate::report::file::ReportFile::create(&path, false)?;
         file.write_all(text.as_bytes())
             .map_err(|source| crate::report::file::FileError::Io { path: path.clone(), source })?;
         file.finish()
@@ -132,7 +147,7 @@ impl Typed<'_> {
     }
 
     fn report(&self, run: &Path, format: &str, out: &Path, screen: &Screen) -> Result<PathBuf, Problem> {
-        let typed = ["report", &text(run), "--format", format, "-o", &text(out), "--force"];
+        let typed = ["report", &text(run), "--format", format, "-o", &text(out)];
         if let Command::Report(args) = self.parse(&typed, false)? {
             report::report(&args, screen)?;
         }
@@ -159,4 +174,28 @@ impl Typed<'_> {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_holds_something_is_left_as_it_is() {
+        let place = tempfile::tempdir().expect("there is room");
+        refuse_filled(place.path()).expect("an empty folder is nobody's");
+        refuse_filled(&place.path().join("new")).expect("there is nothing yet");
+        std::fs::write(place.path().join("roles.csv"), "mine").expect("can be written");
+        let problem = refuse_filled(place.path()).expect_err("must be refused");
+        assert_eq!(problem.exit, Exit::Usage);
+        assert!(problem.message.contains("is not empty"), "{}", problem.message);
+    }
+
+    #[test]
+    fn a_file_of_the_demo_replaces_none() {
+        let place = tempfile::tempdir().expect("there is room");
+        std::fs::write(place.path().join("key"), "mine").expect("can be written");
+        assert_eq!(put(place.path(), "key", KEY).expect_err("must be refused").exit, Exit::Usage);
+        assert_eq!(std::fs::read_to_string(place.path().join("key")).expect("is there"), "mine");
+    }
 }

@@ -82,6 +82,8 @@ impl From<SourceError> for Problem {
 impl From<RunFileError> for Problem {
     fn from(error: RunFileError) -> Self {
         let exit = match error {
+            // Nothing was begun: it is the place that was named which does not do.
+            RunFileError::Io { action: "create" | "create the folder" | "list", .. } => Exit::Usage,
             RunFileError::Io { .. } | RunFileError::Sqlite { .. } | RunFileError::Damaged { .. } => Exit::Aborted,
             _ => Exit::Usage,
         };
@@ -97,5 +99,30 @@ impl From<Abort> for Problem {
             Abort::RunFile(error) => error.into(),
             abort => Self::of(Exit::Aborted, code, &abort),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::run_file::Folder;
+
+    #[test]
+    fn a_place_that_holds_no_runs_is_wrong_usage() {
+        let place = tempfile::tempdir().expect("there is room");
+        let file = place.path().join("file");
+        std::fs::write(&file, "").expect("can be written");
+        let exit = |error: RunFileError| Problem::from(error).exit;
+        assert_eq!(exit(Folder::new(file.clone()).list().expect_err("is no folder")), Exit::Usage);
+        assert_eq!(exit(Folder::new(file.join("runs")).prepare().expect_err("is no folder")), Exit::Usage);
+        let midway = |action| RunFileError::Io {
+            action,
+            path: Path::new("x.run").to_owned(),
+            source: std::io::ErrorKind::PermissionDenied.into(),
+        };
+        assert_eq!(exit(midway("create")), Exit::Usage);
+        assert_eq!(exit(midway("remove")), Exit::Aborted);
     }
 }

@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::report::diff::UserDiff;
 use crate::report::summary::{Estimate, InstanceKind, RowCounts, RunInfo, Scene, Summary};
 use crate::report::transitions::Transitions;
-use crate::report::troubles::{Example, Trouble};
+use crate::report::troubles::{Example, MAX_CAUSES, OTHER, Trouble};
 use crate::run_file::{Goal, RunFile, RunFileError};
 use crate::spec::{Input, Spec};
 use crate::target::MAX_BATCH;
@@ -118,12 +118,17 @@ fn pace(rate: Rate, share: Share) -> String {
 }
 
 fn troubles(run: &RunFile) -> Result<Vec<Trouble>, RunFileError> {
-    let example = |(line, who, message)| Example { line: Some(line), who, message };
-    let each = run.problems()?.into_iter().map(|(outcome, code, count)| {
+    let example = |(line, who, message): (u64, String, String)| Example::new(line, who, &message);
+    let (problems, others) = run.problems(MAX_CAUSES)?;
+    let mut troubles = Vec::with_capacity(problems.len());
+    for (outcome, code, count) in problems {
         let examples = run.examples(outcome, &code, EXAMPLES)?.into_iter().map(example).collect();
-        Ok(Trouble { outcome, code, count, examples })
-    });
-    each.collect()
+        troubles.push(Trouble { outcome, code, count, examples });
+    }
+    let left = Outcome::ALL.into_iter().filter(|outcome| others.get(*outcome) > 0);
+    let other = |outcome| Trouble { outcome, code: OTHER.to_owned(), count: others.get(outcome), examples: Vec::new() };
+    troubles.extend(left.map(other));
+    Ok(troubles)
 }
 
 /// Why a run cannot be applied as it is, or `None`: more users would change than the guard allows.

@@ -72,9 +72,19 @@ impl Keep {
         match raw {
             Raw::Cells(cells) => Raw::Cells(self.keep_cells(cells)),
             Raw::Object(text) => Raw::Object(self.keep_members(text)),
-            Raw::Unreadable(_) if self.is_sensitive => Raw::Withheld,
+            Raw::Unreadable(bytes) if self.is_sensitive || self.may_name_secret(&bytes) => Raw::Withheld,
             other => other,
         }
+    }
+
+    /// Whether bytes that are no JSON object may hold a secret under its name. The names of cells stand in the header.
+    fn may_name_secret(&self, bytes: &[u8]) -> bool {
+        let is_table = !self.cells.is_empty();
+        if is_table {
+            return false;
+        }
+        let text = unescaped(&String::from_utf8_lossy(bytes));
+        looks_secret(&self.needed.iter().fold(text, |text, needed| text.replace(needed.as_str(), "")))
     }
 
     fn keep_cells(&self, cells: Vec<String>) -> Vec<String> {
@@ -109,6 +119,23 @@ impl Keep {
         }
         if is_same { text } else { Value::Object(members).to_string() }
     }
+}
+
+/// A text without the escapes that letters can hide behind in JSON, as far as they can be read.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        match digits.and_then(char::from_u32) {
+            Some(letter) => {
+                plain.push(letter);
+                plain.push_str(&part[4..]);
+            }
+            None => plain.push_str(part),
+        }
+    }
+    plain
 }
 
 /// Whether a name is that of something which must not lie around.

@@ -76,7 +76,7 @@ enum Node {
     /// The same for every record.
     Constant(Value),
     /// Made of each record.
-    Leaf { at: String, parts: Vec<Part> },
+    Leaf { at: String, parts: Vec<Part>, is_private: bool },
     /// Members that are made one by one.
     Object(Vec<(String, Node)>),
     /// Items that together are one value.
@@ -166,7 +166,7 @@ impl Node {
     fn make(&self, input: &Input<'_>) -> Result<Made, Rejection> {
         match self {
             Self::Constant(value) => Ok(Made::Value(value.clone())),
-            Self::Leaf { at, parts } => expression::make(parts, input)
+            Self::Leaf { at, parts, is_private } => expression::make(parts, input, *is_private)
                 .map_err(|it| Rejection { message: format!("`{at}`: {}", it.message), ..it }),
             Self::Object(members) => {
                 let mut object = Map::new();

@@ -262,6 +262,22 @@ fn a_bad_identity_rejects_the_row() {
 }
 
 #[test]
+fn a_line_that_cannot_be_read_is_not_kept_where_it_names_a_secret() {
+    let body = Mapping::new(&MappingSpec::Body, None).expect("fits");
+    for line in [
+        r#"{"user_id":"user_1","password_digest":"$2a$x""#,
+        r#"{"totp_secret":1,"totp_secret":2}"#,
+        r#"{"pass\u0077ord":"x""#,
+        r#"{"backup-codes":["x"]"#,
+    ] {
+        assert_eq!(body.keep(Raw::Unreadable(line.into())), Raw::Withheld, "{line}");
+    }
+    for line in [r#"{"user_id":"user_1","public_metadata":{"a":"\u00e4"}"#, r#"{"a":"\u""#, r#"{"a":"\u12ä4""#] {
+        assert_eq!(body.keep(Raw::Unreadable(line.into())), Raw::Unreadable(line.into()), "{line}");
+    }
+}
+
+#[test]
 fn messages_are_short_harmless_and_quote_no_private_value() {
     let long = format!("\u{1b}[31m{}", "x".repeat(100_000));
     let public = rejection(&mapped("user_id,public.a:int"), &["user_1", &long]).message;

@@ -45,6 +45,13 @@ pub(super) fn write_value(out: &mut impl Write, value: &impl Serialize) -> io::R
     Ok(value.serialize(&mut writer)?)
 }
 
+/// A value as compact JSON in which whatever a terminal may obey is escaped.
+pub fn to_text(value: &serde_json::Value) -> String {
+    let mut text = Vec::new();
+    write_value(&mut text, value).expect("memory takes everything, and a value has nothing that JSON cannot say");
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
 /// Compact JSON with escapes for letters that are harmless to a parser only.
 struct Harmless(CompactFormatter);
 

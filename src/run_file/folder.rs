@@ -26,14 +26,37 @@ impl Folder {
     }
 
     /// Makes the folder where it is missing, for its user alone, with a `.gitignore` that covers all of it.
+    ///
+    /// A folder of runs that has lost its `.gitignore`, or was never given one, gets one now. One that holds other
+    /// things as well is somebody's own, and what git sees of it is theirs to say.
     pub fn prepare(&self) -> Result<()> {
         let wrap = |source| RunFileError::Io { action: "create the folder", path: self.0.clone(), source };
         if self.0.is_dir() {
-            return Ok(());
+            if !self.is_for_runs().map_err(wrap)? {
+                return Ok(());
+            }
+        } else {
+            create_private_folder(&self.0).map_err(wrap)?;
         }
-        create_private_folder(&self.0).map_err(wrap)?;
-        let mut ignore = File::create(self.0.join(".gitignore")).map_err(wrap)?;
-        ignore.write_all(b"# Run files hold personal data.\n*\n").map_err(wrap)
+        match OpenOptions::new().write(true).create_new(true).open(self.0.join(".gitignore")) {
+            Ok(mut ignore) => ignore.write_all(b"# Run files hold personal data.\n*\n").map_err(wrap),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => Err(wrap(e)),
+        }
+    }
+
+    /// Whether nothing but run files stands in the folder, with the files that stand beside them while they are in use.
+    fn is_for_runs(&self) -> io::Result<bool> {
+        let marks = [format!(".{ENDING}"), format!(".{ENDING}-"), format!(".{ENDING}.")];
+        for entry in fs::read_dir(&self.0)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            let is_one = name.ends_with(&marks[0]) || marks[1..].iter().any(|mark| name.contains(mark.as_str()));
+            if !is_one {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The run files in the folder, oldest first; ids begin with the time they were made.
@@ -89,4 +112,27 @@ fn private(options: &mut OpenOptions, path: &Path) -> Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.open(path).map_err(|source| RunFileError::Io { action: "create", path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_runs_keeps_itself_out_of_git_and_any_other_is_left_alone() {
+        let place = tempfile::tempdir().expect("there is room");
+        let ignore = place.path().join(".gitignore");
+        let prepare = || Folder::new(place.path().to_owned()).prepare().expect("can be written");
+        fs::write(place.path().join("one.run"), "").expect("can be written");
+        fs::write(place.path().join("one.run-wal"), "").expect("can be written");
+        prepare();
+        assert!(fs::read_to_string(&ignore).expect("is there").ends_with("*\n"));
+        fs::write(&ignore, "mine").expect("can be written");
+        prepare();
+        assert_eq!(fs::read_to_string(&ignore).expect("is there"), "mine");
+        fs::remove_file(&ignore).expect("is there");
+        fs::write(place.path().join("notes.txt"), "").expect("can be written");
+        prepare();
+        assert!(!ignore.exists());
+    }
 }

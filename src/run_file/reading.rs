@@ -32,6 +32,9 @@ pub struct ReportedRow {
     pub raw: Raw,
 }
 
+/// An outcome, a code, and how many users or rows ended so.
+pub type Cause = (Outcome, String, u64);
+
 /// Which rows a report wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFilter {
@@ -40,6 +43,33 @@ pub enum RowFilter {
     /// Those that did not end well.
     Failed,
 }
+
+/// Causes with their counts. Of users that were rejected the rows say so.
+const PROBLEMS: &str = "
+SELECT outcome, code, sum(n) AS total FROM (
+    SELECT outcome, coalesce(code, '') AS code, count(*) AS n FROM rows WHERE outcome = 'rejected' GROUP BY 1, 2
+    UNION ALL
+    SELECT outcome, code, count(*) FROM (
+        SELECT DISTINCT outcome, coalesce(code, '') AS code, kind, value FROM rows
+        WHERE outcome IS NOT NULL AND outcome <> 'rejected'
+    ) GROUP BY 1, 2
+    UNION ALL
+    SELECT outcome, coalesce(code, ''), count(*) FROM changes
+    WHERE outcome NOT IN ('applied', 'unchanged', 'planned') AND outcome <> 'rejected' GROUP BY 1, 2
+) GROUP BY 1, 2 ORDER BY total DESC, 1, 2";
+
+/// Rows with an outcome of their own; `rows_by_outcome` finds them.
+pub(super) const EXAMPLES_OF_ROWS: &str = "
+SELECT line, coalesce(kind || '=' || value, ''), coalesce(message, '') FROM rows
+WHERE outcome = ?1 AND coalesce(code, '') = ?2 ORDER BY row LIMIT ?3";
+
+/// The first row of each user with an outcome; `changes_amiss` finds the users, which are numbered in input order.
+pub(super) const EXAMPLES_OF_USERS: &str = "
+SELECT r.line, coalesce(r.kind || '=' || r.value, ''), coalesce(c.message, '')
+FROM changes c CROSS JOIN rows r
+ON r.row = (SELECT min(row) FROM rows WHERE user = c.user AND outcome IS NULL)
+WHERE c.outcome = ?1 AND coalesce(c.code, '') = ?2 AND c.outcome NOT IN ('applied', 'unchanged', 'planned')
+ORDER BY c.user LIMIT ?3";
 
 impl RunFile {
     /// Every row with what became of it, in input order.
@@ -147,34 +177,43 @@ impl RunFile {
         self.db.query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).map_err(|source| self.sqlite(source))
     }
 
-    /// How many users or rows that did not end well there are of each outcome and code, most first.
-    pub fn problems(&self) -> Result<Vec<(Outcome, String, u64)>> {
-        let sql = "SELECT outcome, coalesce(code, ''), count(*) AS n FROM (\
-                   SELECT outcome, code FROM rows WHERE outcome IS NOT NULL UNION ALL \
-                   SELECT outcome, code FROM changes WHERE outcome NOT IN ('applied', 'unchanged', 'planned', 'rejected')) \
-                   GROUP BY 1, 2 ORDER BY n DESC, 1, 2";
-        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
-        let found: Vec<(String, String, u64)> = self
-            .db
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map([], read)?.collect())
-            .map_err(|source| self.sqlite(source))?;
-        found.into_iter().map(|(word, code, n)| Ok((self.outcome(&word)?, code, n))).collect()
+    /// How many users did not end well, by outcome and code, most first; identities that name no user, or several,
+    /// count once each, and of the rejected the rows count. Beyond `most` causes only their outcomes are told apart.
+    pub fn problems(&self, most: usize) -> Result<(Vec<Cause>, Tally)> {
+        let mut statement = self.db.prepare_cached(PROBLEMS).map_err(|source| self.sqlite(source))?;
+        let mut rows = statement.query([]).map_err(|source| self.sqlite(source))?;
+        let (mut problems, mut others) = (Vec::new(), Tally::default());
+        while let Some(row) = rows.next().map_err(|source| self.sqlite(source))? {
+            let read: rusqlite::Result<(String, String, u64)> =
+                row.get(0).and_then(|word| Ok((word, row.get(1)?, row.get(2)?)));
+            let (word, code, n) = read.map_err(|source| self.sqlite(source))?;
+            let outcome = self.outcome(&word)?;
+            if problems.len() < most {
+                problems.push((outcome, code, n));
+            } else {
+                others.add(outcome, n);
+            }
+        }
+        Ok((problems, others))
     }
 
-    /// The first rows that ended in an outcome with a code: line, identity and message.
+    /// The first rows that ended in an outcome with a code, one a user: line, identity and message.
     pub fn examples(&self, outcome: Outcome, code: &str, most: usize) -> Result<Vec<(u64, String, String)>> {
-        let sql = "SELECT r.line, coalesce(r.kind || '=' || r.value, ''), coalesce(r.message, c.message, '') \
-                   FROM rows r LEFT JOIN changes c ON c.user = r.user \
-                   WHERE (r.outcome = ?1 AND coalesce(r.code, '') = ?2) \
-                   OR (r.outcome IS NULL AND c.outcome = ?1 AND coalesce(c.code, '') = ?2) ORDER BY r.row LIMIT ?3";
-        self.db
-            .prepare_cached(sql)
-            .and_then(|mut statement| {
-                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-                statement.query_map(params![outcome.word(), code, most], read)?.collect()
-            })
-            .map_err(|source| self.sqlite(source))
+        let find = |sql: &str| {
+            self.db
+                .prepare_cached(sql)
+                .and_then(|mut statement| {
+                    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+                    let found = statement.query_map(params![outcome.word(), code, most], read)?;
+                    found.collect::<rusqlite::Result<Vec<(u64, String, String)>>>()
+                })
+                .map_err(|source| self.sqlite(source))
+        };
+        let mut found = find(EXAMPLES_OF_ROWS)?;
+        found.extend(find(EXAMPLES_OF_USERS)?);
+        found.sort_by_key(|(line, ..)| *line);
+        found.truncate(most);
+        Ok(found)
     }
 
     fn counts(&self, sql: &str) -> Result<Vec<(String, u64)>> {

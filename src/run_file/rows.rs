@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Result, RunFile, schema};
+use super::{Result, RunFile, RunFileError, schema};
 use crate::identity::{Identity, IdentityKind};
 use crate::outcome::Outcome;
 use crate::patch::Patch;
@@ -152,18 +152,32 @@ impl RunFile {
             .map_err(|source| self.sqlite(source))
     }
 
-    /// The patches of all rows that speak of a user, in input order.
-    pub fn patches_of(&self, user: i64) -> Result<Vec<Patch>> {
-        let texts: Vec<(u64, Option<String>)> = self
-            .db
-            .prepare_cached("SELECT row, patch FROM rows WHERE user = ?1 ORDER BY row")
-            .and_then(|mut statement| statement.query_map([user], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-            .map_err(|source| self.sqlite(source))?;
-        let read = |(row, text): (u64, Option<String>)| {
+    /// Gives the patches of all rows that speak of a user, in input order, one at a time.
+    pub fn for_each_patch_of<E: From<RunFileError>>(
+        &self,
+        user: i64,
+        mut each: impl FnMut(&Patch) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let wrap = |source| E::from(self.sqlite(source));
+        let sql = "SELECT row, patch FROM rows WHERE user = ?1 ORDER BY row";
+        let mut statement = self.db.prepare_cached(sql).map_err(wrap)?;
+        let mut rows = statement.query([user]).map_err(wrap)?;
+        while let Some(found) = rows.next().map_err(wrap)? {
+            let row: u64 = found.get(0).map_err(wrap)?;
+            let text: Option<String> = found.get(1).map_err(wrap)?;
             let text = text.ok_or_else(|| self.damaged(format!("row {row} has lost its patch")))?;
-            Patch::from_json(&text).map_err(|e| self.damaged(format!("the patch of row {row}: {e}")))
-        };
-        texts.into_iter().map(read).collect()
+            let patch = Patch::from_json(&text).map_err(|e| self.damaged(format!("the patch of row {row}: {e}")))?;
+            each(&patch)?;
+        }
+        Ok(())
+    }
+
+    /// Whether more than one row speaks of a user.
+    pub fn has_several_rows(&self, user: i64) -> Result<bool> {
+        self.db
+            .prepare_cached("SELECT count(*) > 1 FROM (SELECT 1 FROM rows WHERE user = ?1 LIMIT 2)")
+            .and_then(|mut statement| statement.query_row([user], |row| row.get(0)))
+            .map_err(|source| self.sqlite(source))
     }
 
     /// Empties what is kept of a user's rows: they ended well.

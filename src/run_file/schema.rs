@@ -53,6 +53,8 @@ CREATE TABLE changes (
     sent INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX changes_planned ON changes (user) WHERE outcome = 'planned';
+CREATE INDEX changes_amiss ON changes (outcome, coalesce(code, ''))
+    WHERE outcome NOT IN ('applied', 'unchanged', 'planned');
 ";
 
 /// The table of rows, which is made anew each time staging begins.
@@ -77,7 +79,7 @@ CREATE TABLE rows (
 pub(super) const ROW_INDEXES: &str = "
 CREATE INDEX rows_by_identity ON rows (kind, value) WHERE kind IS NOT NULL;
 CREATE INDEX rows_by_user ON rows (user) WHERE user IS NOT NULL;
-CREATE INDEX rows_by_outcome ON rows (outcome) WHERE outcome IS NOT NULL;
+CREATE INDEX rows_by_outcome ON rows (outcome, coalesce(code, '')) WHERE outcome IS NOT NULL;
 ";
 
 /// Lays out an empty file.

@@ -110,13 +110,14 @@ fn read_all(path: &Path) -> Result<()> {
     run.rejected()?;
     run.has_unreadable_rows()?;
     run.rows()?;
-    for (outcome, code, _) in run.problems()? {
+    for (outcome, code, _) in run.problems(100)?.0 {
         run.examples(outcome, &code, 3)?;
     }
     run.first_line_of(1)?;
     run.pending_rows(0, 100)?;
     run.planned(0, 100)?;
-    run.patches_of(1)?;
+    run.for_each_patch_of::<RunFileError>(1, |_| Ok(()))?;
+    run.has_several_rows(1)?;
     run.find_user("u1")?;
     run.has_one_unique_kind()?;
     Ok(())
@@ -393,7 +394,17 @@ fn identities_are_counted_once_and_users_once() {
     let tally = run.users().expect("are counted");
     let counts = [Outcome::Planned, Outcome::NotFound, Outcome::Pending].map(|outcome| tally.get(outcome));
     assert_eq!((counts, tally.total()), ([1, 2, 1], 4));
-    assert_eq!(run.patches_of(1).expect("are there").len(), 3);
+    let mut patches = Vec::new();
+    run.for_each_patch_of::<RunFileError>(1, |patch| {
+        patches.push(patch.clone());
+        Ok(())
+    })
+    .expect("are there");
+    assert_eq!(patches, rows[..3].iter().map(|row| row.patch.clone()).collect::<Vec<_>>());
+    assert!(run.has_several_rows(1).expect("is known") && !run.has_several_rows(2).expect("is known"));
+    let (problems, others) = run.problems(10).expect("are counted");
+    assert_eq!(problems, [(Outcome::NotFound, "no_such_user".to_owned(), 2)]);
+    assert_eq!(others.total(), 0);
     assert!(!run.has_one_unique_kind().expect("is known"));
 }
 
@@ -459,4 +470,35 @@ fn staging_anew_leaves_nothing_of_what_was_staged_before() {
     stage(&mut run, &[by_id("u1", "x")]);
     run.close().expect("can be written");
     assert!(!is_found(&path, "MARKER"));
+}
+
+#[test]
+fn an_api_that_invents_codes_gets_a_bounded_list_and_every_user_is_counted() {
+    let (_folder, path) = place();
+    let mut run = RunFile::create(&path, &head()).expect("can be made");
+    let rows: Vec<Row> = (0..60).map(|n| by_id(&format!("u{}", n / 2), "x")).collect();
+    stage(&mut run, &rows);
+    for n in 0..30 {
+        let (user, id) = (2 * n + 1, format!("u{n}"));
+        run.assign(&rows[usize::try_from(user).expect("is small")].identity, user).expect("can be written");
+        put(&mut run, user, &id, Outcome::Planned, None);
+        let code = if n < 5 { "often".to_owned() } else { format!("code_{n}") };
+        let (code, message) = (Some(code), Some(format!("message {n}")));
+        let ended = Ended { user, outcome: Outcome::Failed, code, message, attempts: 1, trace_id: None };
+        run.end_change(&ended).expect("can be written");
+    }
+    let (problems, others) = run.problems(4).expect("are counted");
+    let counts: Vec<u64> = problems.iter().map(|(.., n)| *n).collect();
+    assert_eq!((counts, others.get(Outcome::Failed)), (vec![5, 1, 1, 1], 22));
+    let examples = run.examples(Outcome::Failed, "often", 3).expect("are there");
+    let told: Vec<String> = examples.iter().map(|(line, who, said)| format!("{line} {who} {said}")).collect();
+    assert_eq!(told, ["2 user_id=u0 message 0", "4 user_id=u1 message 1", "6 user_id=u2 message 2"]);
+    for sql in ["EXAMPLES_OF_ROWS", "EXAMPLES_OF_USERS"] {
+        let text = if sql == "EXAMPLES_OF_ROWS" { reading::EXAMPLES_OF_ROWS } else { reading::EXAMPLES_OF_USERS };
+        let mut statement = run.db.prepare(&format!("EXPLAIN QUERY PLAN {text}")).expect("is SQL");
+        let steps = statement.query_map(["failed", "often", "3"], |row| row.get::<_, String>(3)).expect("is a plan");
+        let steps: Vec<String> = steps.map(|step| step.expect("is a text")).collect();
+        let is_sought = |step: &String| !step.starts_with("SCAN") && !step.contains("TEMP B-TREE");
+        assert!(steps.iter().all(is_sought), "{sql}: {steps:?}");
+    }
 }

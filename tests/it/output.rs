@@ -297,3 +297,50 @@ fn a_closed_standard_output_neither_panics_nor_stops_the_run() {
     }
     assert_eq!(world.sandbox.truth().patches, 20);
 }
+
+#[test]
+fn a_run_that_cannot_be_read_is_a_note_and_not_the_end_of_the_list() {
+    let world = world(1);
+    world.ends(0, ["plan", "rows.csv"]);
+    let run = world.run_files()[0].file_stem().expect("has a name").to_string_lossy().into_owned();
+    world.write(".metapatch/runs/00000000-junk.run", "junk");
+    for more in [&[][..], &["--output", "json"]] {
+        let listed = world.ends(0, ["runs"].into_iter().chain(more.iter().copied()));
+        assert!(listed.stdout.contains(&run), "{listed:#?}");
+        assert!(listed.stderr.contains("note: ") && listed.stderr.contains("00000000-junk.run"), "{listed:#?}");
+    }
+}
+
+#[test]
+fn a_report_in_a_file_is_not_coloured() {
+    let world = world(1);
+    world.ends(0, ["apply", "rows.csv"]);
+    let run = world.last_run();
+    world.ends(0, ["report", &run, "--color", "always", "-o", "told.txt"]);
+    let told = std::fs::read_to_string(world.dir().join("told.txt")).expect("is there");
+    assert!(told.contains("applied") && !told.contains('\u{1b}'), "{told}");
+}
+
+#[test]
+fn rows_that_the_file_of_failed_rows_lacks_are_counted_aloud() {
+    let world = world(1);
+    let secret = r#"{"user_id":"user_1","password_digest":"s3cret""#;
+    world.write("rows.ndjson", format!("{secret}\n{{\"user_id\":\"user_2\"\n"));
+    world.ends(1, ["apply", "rows.ndjson"]);
+    let failed = world.ends(0, ["report", &world.last_run(), "--format", "failed"]);
+    assert_eq!(failed.stdout.lines().count(), 1, "{failed:#?}");
+    assert!(failed.stderr.starts_with("note: 1 failed row left out"), "{failed:#?}");
+    assert!(world.left_behind().iter().all(|(path, bytes)| path.ends_with("rows.ndjson") || !holds(bytes, "s3cret")));
+}
+
+#[test]
+fn a_place_that_does_not_do_is_wrong_usage() {
+    let world = world(1);
+    world.ends(2, ["plan", "rows.csv", "--run-file", "missing/x.run"]);
+    world.ends(2, ["plan", "rows.csv", "--runs-dir", "rows.csv"]);
+    let before = std::fs::read(world.dir().join("rows.csv")).expect("is there");
+    world.write("roles.csv", "mine");
+    world.ends(2, ["demo", "--dir", "."]).says("is not empty");
+    assert_eq!(std::fs::read(world.dir().join("roles.csv")).expect("is there"), b"mine");
+    assert_eq!(std::fs::read(world.dir().join("rows.csv")).expect("is there"), before);
+}

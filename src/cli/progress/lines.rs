@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::doing;
 use crate::event::{Event, Observer, Phase, Progress};
 use crate::outcome::Outcome;
+use crate::report::json::to_text;
 
 /// How long lies between two lines of progress.
 const STEP: Duration = Duration::from_secs(1);
@@ -26,16 +27,18 @@ impl Lines {
             .map(|outcome| (outcome.word().to_owned(), progress.tally.get(outcome).into()))
             .collect();
         let requests = progress.requests;
-        super::super::say(
-            &json!({
-                "event": "progress", "phase": self.phase.map(doing), "done": progress.done, "users": users,
-                "in_flight": progress.in_flight,
-                "requests": {"read": requests.read, "write": requests.write, "retried": requests.retried,
-                             "throttled": requests.throttled},
-            })
-            .to_string(),
-        );
+        say(&json!({
+            "event": "progress", "phase": self.phase.map(doing), "done": progress.done, "users": users,
+            "in_flight": progress.in_flight,
+            "requests": {"read": requests.read, "write": requests.write, "retried": requests.retried,
+                         "throttled": requests.throttled},
+        }));
     }
+}
+
+/// Says one object; standard error may be a terminal, and a notice may quote data.
+fn say(value: &Value) {
+    super::super::say(&to_text(value));
 }
 
 impl Observer for Lines {
@@ -43,7 +46,7 @@ impl Observer for Lines {
         match event {
             Event::Started(phase, total) => {
                 (self.phase, self.latest) = (Some(*phase), None);
-                super::super::say(&json!({"event": "started", "phase": doing(*phase), "total": total}).to_string());
+                say(&json!({"event": "started", "phase": doing(*phase), "total": total}));
             }
             Event::Progress(progress) => {
                 self.latest = Some(progress.clone());
@@ -56,13 +59,13 @@ impl Observer for Lines {
                 if let Some(latest) = self.latest.take() {
                     self.line(&latest);
                 }
-                super::super::say(&json!({"event": "ended", "phase": doing(*phase)}).to_string());
+                say(&json!({"event": "ended", "phase": doing(*phase)}));
             }
-            Event::Waiting { reason, wait } => super::super::say(
-                &json!({"event": "waiting", "reason": reason, "seconds": wait.as_secs_f64()}).to_string(),
-            ),
+            Event::Waiting { reason, wait } => {
+                say(&json!({"event": "waiting", "reason": reason, "seconds": wait.as_secs_f64()}));
+            }
             Event::Detail(_) => {}
-            Event::Notice(text) => super::super::say(&json!({"event": "notice", "text": text}).to_string()),
+            Event::Notice(text) => say(&json!({"event": "notice", "text": text})),
         }
     }
 }

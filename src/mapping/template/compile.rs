@@ -104,7 +104,10 @@ impl Compiler<'_> {
         }
         Ok(match parts.as_slice() {
             [] | [Part::Text(_)] => Node::Constant(Value::String(text.to_owned())),
-            _ => Node::Leaf { at: path.join("."), parts },
+            _ => {
+                let is_private = path.first().is_some_and(|field| field == Field::Private.name());
+                Node::Leaf { at: path.join("."), parts, is_private }
+            }
         })
     }
 

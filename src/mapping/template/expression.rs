@@ -42,15 +42,17 @@ pub(super) fn compile(text: &str) -> Result<Vec<Part>, String> {
 }
 
 /// Makes the value of a template: what its lone expression comes to, or a text of all its parts.
-pub(super) fn make(parts: &[Part], input: &Input<'_>) -> Result<Made, Rejection> {
+///
+/// What is wrong with an `is_private` value is said without quoting it.
+pub(super) fn make(parts: &[Part], input: &Input<'_>, is_private: bool) -> Result<Made, Rejection> {
     if let [Part::Expression(expression)] = parts {
-        return expression.make(input);
+        return expression.make(input, is_private);
     }
     let mut text = String::new();
     for part in parts {
         match part {
             Part::Text(literal) => text.push_str(literal),
-            Part::Expression(expression) => match expression.make(input)? {
+            Part::Expression(expression) => match expression.make(input, is_private)? {
                 Made::Leave => return Ok(Made::Leave),
                 Made::Delete => return Err(bad("`delete` cannot be part of a text")),
                 Made::Value(Value::String(value)) => text.push_str(&value),
@@ -126,7 +128,7 @@ impl Expression {
         names.iter().map(String::as_str).filter(move |name| direct || !RESERVED.contains(name))
     }
 
-    fn make(&self, input: &Input<'_>) -> Result<Made, Rejection> {
+    fn make(&self, input: &Input<'_>, is_private: bool) -> Result<Made, Rejection> {
         match &self.kind {
             Kind::Direct(path) => input.direct(path).ok_or_else(|| self.undefined(input)),
             Kind::Computed { expression, names, optional, orders } => {
@@ -134,6 +136,8 @@ impl Expression {
                 let value = expression.eval(context).map_err(|error| match error.kind() {
                     minijinja::ErrorKind::UndefinedError => self.undefined(input),
                     _ if self.columns().any(|name| !input.has(name)) => self.undefined(input),
+                    // The engine and its filters quote what they were given.
+                    _ if is_private => bad(&shortened(&format!("a private value does not fit `{}`", self.source))),
                     _ => bad(&shortened(&format!("{} in `{}`", plain(&error), self.source))),
                 })?;
                 if value.is_undefined() {

@@ -386,3 +386,20 @@ fn templates_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Template>();
 }
+
+#[test]
+fn no_message_quotes_a_private_value() {
+    for template in ["{{ a | int }}", "x {{ a | number }}", "{{ a | bool }}", "{{ a | json }}", "{{ a | round }}"] {
+        let record = members(r#"{"a":"{\"s3cret\":1,\"s3cret\":2}"}"#);
+        for (patch, field) in [
+            (serde_json::json!({ "private_metadata": {"k": {"l": template}} }), "private_metadata.k.l"),
+            (serde_json::json!({ "private_metadata": {"k": [template]} }), "private_metadata.k.0"),
+        ] {
+            let compiled = Template::new(IdentityKind::UserId, "id", &patch, Empty::Skip, None).expect(template);
+            let message = compiled.row(&record, None).expect_err(template).message;
+            assert!(!message.contains("s3cret") && message.starts_with(&format!("`{field}`")), "{message}");
+            assert!(message.contains("a private value"), "{message}");
+        }
+    }
+    assert!(made("{{ a | int }}", r#"{"a":"x"}"#).contains("`x` is no whole number"));
+}

@@ -83,3 +83,11 @@ fn a_value_that_looks_like_the_number_token_stays_an_object() {
     let text = told(&summary);
     assert!(text.contains(&format!(r#""before":{odd},"after":1e+400"#)), "{text}");
 }
+
+#[test]
+fn a_value_as_text_has_nothing_that_a_terminal_obeys() {
+    let value = serde_json::json!({"a\u{9b}": "\u{202e}x\u{1b}[2J"});
+    let text = to_text(&value);
+    assert!(!text.chars().any(is_unsafe), "{text:?}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).expect("is JSON"), value);
+}

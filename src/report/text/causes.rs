@@ -46,7 +46,7 @@ fn tell_trouble(page: &mut Page, trouble: &Trouble, source: &str) {
         page.line(&look.dim(&format!("    … and {} more", thousands(more))));
     }
     if let Some(hint) = hint::hint(trouble.outcome, &trouble.code) {
-        page.running("    → ", hint, Look::dim);
+        page.running("    → ", &hint, Look::dim);
     }
 }
 

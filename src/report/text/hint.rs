@@ -1,10 +1,17 @@
 //! The way out for each known cause, in one sentence.
 
+use std::borrow::Cow;
+
+use super::quoted;
 use crate::outcome::Outcome;
 
 /// What to do about a cause. Codes that say more than the outcome come first.
-pub(super) fn hint(outcome: Outcome, code: &str) -> Option<&'static str> {
-    by_code(code).or_else(|| by_outcome(outcome))
+pub(super) fn hint(outcome: Outcome, code: &str) -> Option<Cow<'static, str>> {
+    // The code of a guard is its name.
+    if outcome == Outcome::Blocked && code.starts_with("forbid:") {
+        return Some(format!("if this is meant, lift the guard with --allow {}", quoted(code)).into());
+    }
+    by_code(code).or_else(|| by_outcome(outcome)).map(Cow::Borrowed)
 }
 
 fn by_code(code: &str) -> Option<&'static str> {
@@ -51,6 +58,9 @@ mod tests {
             let has_hint = hint(outcome, "never heard of").is_some();
             assert_eq!(has_hint, outcome.is_final() && !outcome.is_good(), "{outcome}");
         }
+        let guard = hint(Outcome::Blocked, "forbid:public_metadata.plan").expect("is known");
+        assert!(guard.ends_with("--allow forbid:public_metadata.plan"), "{guard}");
+        assert!(hint(Outcome::Blocked, "forbid:a b").expect("is known").ends_with("--allow 'forbid:a b'"));
         assert!(hint(Outcome::Failed, "clerk_key_invalid").expect("is known").starts_with("the key was refused"));
     }
 }

@@ -86,7 +86,7 @@ Not as asked
   1 user blocked · forbid:public_metadata.role
     public_metadata.role must not change from "admin"
     roles.csv:31  user_id=user_2z
-    → if this is meant, lift the guard with --allow
+    → if this is meant, lift the guard with --allow forbid:public_metadata.role
 
 · the columns first_name and last_name of the Dashboard export are left out
 
