@@ -9,6 +9,7 @@ mod authority;
 mod fault;
 mod intake;
 mod key;
+mod lanes;
 mod query;
 mod refusal;
 mod users;
@@ -18,7 +19,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{RequestBuilder, Response, StatusCode, redirect, retry};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Version, redirect, retry};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ pub use self::fault::UNTRUSTED;
 use self::fault::{failure, fault};
 use self::intake::{Bytes, Intake};
 pub use self::key::{KeyError, KeyKind, SecretKey};
+use self::lanes::Lanes;
 use self::refusal::{refusal, trace_id};
 use self::users::Unexpected;
 use crate::change::Body;
@@ -89,7 +91,7 @@ pub struct ClientError(#[source] reqwest::Error);
 /// One instance's API.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    lanes: Lanes,
     config: ClientConfig,
     intake: Intake,
     notices: Mutex<Vec<String>>,
@@ -122,15 +124,15 @@ struct Answer<'c> {
 impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
-        let http = http(&config).map_err(ClientError)?;
+        let lanes = Lanes::new(http(&config).build().map_err(ClientError)?);
         let notices = Mutex::new(Vec::new());
-        Ok(Self { http, config, intake: Intake::new(), notices, version_noticed: Once::new() })
+        Ok(Self { lanes, config, intake: Intake::new(), notices, version_noticed: Once::new() })
     }
 
     /// Asks which instance the key belongs to; `None` where the API does not know the question.
     pub async fn instance(&self) -> Result<Option<InstanceInfo>, Failure> {
-        let request = self.http.get(self.url("/instance"));
-        let answer = match self.exchange(Call::Read, request, 1).await {
+        let request = |http: &reqwest::Client| http.get(self.url("/instance"));
+        let answer = match self.exchange(Call::Read, 1, request).await {
             Err(failure) if failure.status == Some(404) => return Ok(None),
             answer => answer?,
         };
@@ -148,12 +150,21 @@ impl Client {
     }
 
     /// Sends one request and receives its answer, which will hold so many users.
-    async fn exchange(&self, call: Call, request: RequestBuilder, users: usize) -> Result<Answer<'_>, Failure> {
+    async fn exchange(
+        &self,
+        call: Call,
+        users: usize,
+        request: impl FnOnce(&reqwest::Client) -> RequestBuilder,
+    ) -> Result<Answer<'_>, Failure> {
         let room = self.intake.admit(users).await;
+        let place = self.lanes.take(|| http(&self.config).http2_prior_knowledge().build().ok());
         let host = self.config.api_url.host_and_port();
         let failed = |fault: fault::Fault| fault.into_failure(call, host, self.config.timeout);
-        let response = request.send().await.map_err(|error| failed(fault(&error)))?;
+        let response = request(place.http).send().await.map_err(|error| failed(fault(&error)))?;
         self.notice_version(&response);
+        if response.version() == Version::HTTP_2 {
+            self.lanes.speaks_http2();
+        }
         let (status, trace_id) = (response.status(), trace_id(response.headers()));
         if !status.is_success() {
             return Err(self.refused(call, response).await);
@@ -200,8 +211,8 @@ impl Target for Client {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let request = self.http.get(self.url(&format!("/users?{}", query::query(batch))));
-        let answer = self.exchange(Call::Read, request, batch.values().len()).await?;
+        let url = self.url(&format!("/users?{}", query::query(batch)));
+        let answer = self.exchange(Call::Read, batch.values().len(), |http| http.get(url)).await?;
         users::page(&answer.body.bytes).map_err(|problem| self.unreadable(&answer, &problem))
     }
 
@@ -211,12 +222,14 @@ impl Target for Client {
             return Err(failure(FailureKind::Refused, "unsafe_id", message));
         }
         let url = self.url(&format!("/users/{user_id}/metadata"));
-        let request = match body.mode {
-            Mode::Merge => self.http.patch(url),
-            Mode::Replace => self.http.put(url),
+        let method = match body.mode {
+            Mode::Merge => Method::PATCH,
+            Mode::Replace => Method::PUT,
         };
-        let request = request.header(CONTENT_TYPE, "application/json").body(body.json.to_string());
-        let answer = self.exchange(Call::Write, request, 1).await?;
+        let json = body.json.to_string();
+        let request =
+            |http: &reqwest::Client| http.request(method, url).header(CONTENT_TYPE, "application/json").body(json);
+        let answer = self.exchange(Call::Write, 1, request).await?;
         let user = users::user(&answer.body.bytes).map_err(|problem| self.unreadable(&answer, &problem))?;
         if user.id != user_id {
             return Err(self.unexpected(&answer, "the answer to the write is about another user"));
@@ -225,7 +238,7 @@ impl Target for Client {
     }
 }
 
-fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
+fn http(config: &ClientConfig) -> reqwest::ClientBuilder {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("metapatch/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers(&config.key))
@@ -251,7 +264,7 @@ fn http(config: &ClientConfig) -> reqwest::Result<reqwest::Client> {
         // The system's certificates take a while to read, and there may be none.
         builder = builder.tls_certs_only([]);
     }
-    builder.build()
+    builder
 }
 
 fn headers(key: &SecretKey) -> HeaderMap {

@@ -158,3 +158,17 @@ async fn answers_that_wait_for_room_do_not_keep_back_the_one_that_has_it() {
     }
     assert_eq!(sandbox.truth().connections, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_hundred_requests_have_a_connection_and_none_waits_for_another() {
+    let latency = Duration::from_secs(1);
+    let sandbox = sandbox::start(Config { tls: true, users: 250, latency, ..unlimited() }).await.expect("starts");
+    let client = client(sandbox.url(), sandbox.ca_file().expect("speaks TLS"));
+    client.instance().await.expect("is answered");
+    let body = Body { mode: Mode::Merge, json: json!({"public_metadata": {"a": 1}}) };
+    let ids: Vec<_> = (0..250).map(|n| user_id(1, n)).collect();
+    let answers = join_all(ids.iter().map(|id| client.write(id, &body))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let truth = sandbox.truth();
+    assert_eq!((truth.connections, truth.max_in_flight), (3, 250), "{truth:?}");
+}
