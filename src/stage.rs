@@ -28,7 +28,7 @@ pub fn stage(
     observer.observe(&Event::Started(Phase::Stage, None));
     run.begin_rows()?;
     let mut progress = Progress::default();
-    while let Some(record) = source.next_record()? {
+    while let Some(record) = next(run, source)? {
         let rejected = put_down(run, mapping, record)?;
         progress.done += 1;
         progress.tally.add(Outcome::Rejected, u64::from(rejected));
@@ -47,6 +47,17 @@ pub fn stage(
     observer.observe(&Event::Progress(progress));
     observer.observe(&Event::Ended(Phase::Stage));
     Ok(Finish::Done)
+}
+
+/// The next record. Where the source breaks, what it gave until then is kept, to be told.
+fn next(run: &mut RunFile, source: &mut Source) -> Result<Option<Record>, Abort> {
+    match source.next_record() {
+        Ok(record) => Ok(record),
+        Err(broken) => {
+            run.commit()?;
+            Err(broken.into())
+        }
+    }
 }
 
 /// Puts down one record; says whether it was rejected.

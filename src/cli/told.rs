@@ -137,8 +137,9 @@ pub(super) fn too_many_changes(run: &RunFile, spec: &Spec, allow: &[String]) -> 
         return Ok(None);
     };
     let users = run.users()?;
-    let compared = users.total() - users.get(Outcome::Pending);
-    let changing: u64 = CHANGED.iter().map(|outcome| users.get(*outcome)).sum();
+    let no_users = [Outcome::Pending, Outcome::NotFound, Outcome::Ambiguous];
+    let compared = users.total() - no_users.iter().map(|outcome| users.get(*outcome)).sum::<u64>();
+    let changing = run.changing()?;
     Ok(limit.is_exceeded(changing, compared).then(|| {
         format!(
             "{changing} of {compared} users would change, which is more than max_changes {limit} allows; \

@@ -157,6 +157,12 @@ impl RunFile {
         Ok(tally)
     }
 
+    /// How many users are to change, or were, or should have been.
+    pub fn changing(&self) -> Result<u64> {
+        let sql = "SELECT count(*) FROM changes WHERE touches IS NOT NULL";
+        self.db.query_row(sql, [], |row| row.get(0)).map_err(|source| self.sqlite(source))
+    }
+
     /// How many rows were rejected.
     pub fn rejected(&self) -> Result<u64> {
         let found = self.counts("SELECT outcome, count(*) FROM rows WHERE outcome = 'rejected' GROUP BY outcome")?;
