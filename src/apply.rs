@@ -11,6 +11,7 @@
 //! - what waits in memory is bounded by the number of writes under way, never by the size of the run.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,7 +20,6 @@ use tokio::time::Instant;
 use self::job::{Job, Settled};
 use crate::event::{Event, Phase, Progress};
 use crate::identity::IdentityKind;
-use crate::limit::Cause;
 use crate::outcome::Outcome;
 use crate::phase::{Abort, Finish, Work, describe};
 use crate::retry::{Decision, Failure, FailureKind};
@@ -36,6 +36,9 @@ const MAX_READS: usize = 4;
 
 /// How many writes may be answered without effect, before any had one, until the run stops.
 const MAX_WITHOUT_EFFECT: u32 = 3;
+
+/// How often it is looked whether anything is worth telling although no answer comes.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How many answers are recorded in one group at most.
 const GROUP: usize = 256;
@@ -121,8 +124,17 @@ enum Done {
     Write(Box<Job>, Result<User, Failure>),
     /// A write that was not sent: sending was halted, or the permit came when the comparison had grown too old.
     Unsent(Box<Job>),
-    /// Users read again, each with the time it was asked for.
-    Read(Vec<Job>, Result<Vec<(Instant, User)>, Failure>),
+    /// Users read again.
+    Read(Vec<Job>, Result<Reread, Abort>),
+}
+
+/// What reading users again came to, by their ids.
+#[derive(Default)]
+struct Reread {
+    /// Those that came back, each with the time it was asked for.
+    users: HashMap<String, (Instant, User)>,
+    /// Those that the API refuses to look up.
+    refused: HashMap<String, Failure>,
 }
 
 impl Queues {
@@ -155,6 +167,7 @@ impl<T: Target> Applying<'_, '_, T> {
             tokio::select! {
                 Some(done) = self.tasks.join_next() => self.take(done)?,
                 () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = tokio::time::sleep(TICK) => self.tell_waiting(),
                 asked = self.work.stop.beyond(urgency) => if asked == Urgency::Abandon {
                     return Ok(Finish::Interrupted);
                 },
@@ -250,18 +263,8 @@ impl<T: Target> Applying<'_, '_, T> {
         Ok(())
     }
 
-    /// Says that nothing is sent for a while, once each time it comes to that.
     fn tell_waiting(&mut self) {
-        let closed = self.work.api.limiter.state().closed;
-        if let Some((wait, cause)) = closed.filter(|_| !self.said_waiting) {
-            let reason = match cause {
-                Cause::Read => "the API answered a read with 429",
-                Cause::SeveralUsers => "the API answered writes of several users with 429",
-            };
-            let reason = format!("{reason}, so something else uses this key's limit, too");
-            self.work.observer.observe(&Event::Waiting { reason, wait });
-        }
-        self.said_waiting = closed.is_some();
+        self.said_waiting = self.work.tell_waiting(self.said_waiting);
     }
 
     fn take_one(&mut self, done: Done) -> Result<(), Abort> {
@@ -319,8 +322,7 @@ impl<T: Target> Applying<'_, '_, T> {
         job.may_have_landed |= failure.kind == FailureKind::Ambiguous;
         let detail = format!("{}, attempt {}: {}", job.planned.user_id, job.attempts.max(1), describe(&failure));
         self.work.observer.observe(&Event::Detail(detail));
-        let elapsed = job.first_sent.map(|at| at.elapsed()).unwrap_or_default();
-        match self.work.api.policy.decide(&failure, job.attempts.max(1), elapsed, fastrand::f64()) {
+        match self.work.api.policy.decide(&failure, job.attempts.max(1), job.spent, fastrand::f64()) {
             Decision::StopTheRun => {
                 self.work.run.unsend(job.planned.user, job.attempts)?;
                 self.aborted = Some(Abort::KeyRefused(describe(&failure)));
@@ -337,8 +339,11 @@ impl<T: Target> Applying<'_, '_, T> {
             }
             Decision::After(delay) => {
                 job.repeated = true;
-                if failure.kind == FailureKind::Throttled {
-                    // The limiter knows how long to wait.
+                job.spent += delay;
+                if !job.may_have_landed {
+                    self.work.run.unsend(job.planned.user, job.attempts)?;
+                }
+                if delay.is_zero() {
                     self.queue(job);
                 } else {
                     self.queues.delayed.insert((Instant::now() + delay, job.planned.user), job);
@@ -349,23 +354,25 @@ impl<T: Target> Applying<'_, '_, T> {
     }
 
     /// Users were read again: those that still hold *before* can be sent.
-    fn take_read(&mut self, jobs: Vec<Job>, answer: Result<Vec<(Instant, User)>, Failure>) -> Result<(), Abort> {
-        let users = match answer {
-            Ok(users) => users,
-            Err(failure) => {
+    fn take_read(&mut self, jobs: Vec<Job>, answer: Result<Reread, Abort>) -> Result<(), Abort> {
+        let reread = match answer {
+            Ok(reread) => reread,
+            Err(abort) => {
                 // The users stay as they are in the run file, to be settled by the next session.
-                self.aborted.get_or_insert(Abort::of_read(&failure));
+                self.aborted.get_or_insert(abort);
                 return Ok(());
             }
         };
-        let users: HashMap<&str, (Instant, &User)> =
-            users.iter().map(|(read_at, user)| (user.id.as_str(), (*read_at, user))).collect();
         for mut job in jobs {
-            let found = users.get(job.planned.user_id.as_str()).copied();
+            if let Some(failure) = reread.refused.get(&job.planned.user_id) {
+                self.end(&job.given_up(failure))?;
+                continue;
+            }
+            let found = reread.users.get(&job.planned.user_id);
             match (job.settle(found.map(|(_, user)| user)), found) {
                 (Settled::Ended(ended), _) => self.end(&ended)?,
                 (Settled::Unsent, found) => {
-                    job.compared(found.map_or_else(Instant::now, |(read_at, _)| read_at));
+                    job.compared(found.map_or_else(Instant::now, |(read_at, _)| *read_at));
                     self.queues.ready.push_back(job);
                 }
             }

@@ -84,7 +84,10 @@ fn run(command: Command, screen: &Screen) -> Result<Exit, Problem> {
             Ok(print(screen, &String::from_utf8_lossy(&page)))
         }
         Command::Schema => Ok(print(screen, &format!("{:#}\n", crate::settings::json_schema()))),
-        command => in_runtime(command, screen),
+        command => {
+            let screen = screen.clone();
+            signals::unless_given_up(move || in_runtime(command, &screen))
+        }
     }
 }
 

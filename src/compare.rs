@@ -7,6 +7,7 @@
 mod answers;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -14,7 +15,7 @@ use self::answers::Answers;
 use crate::change::{Change, fold};
 use crate::event::{Event, Phase, Progress};
 use crate::guard::Forbid;
-use crate::identity::{Identity, IdentityKind};
+use crate::identity::{Identity, IdentityKind, is_user_id};
 use crate::merge::Agreement;
 use crate::outcome::Outcome;
 use crate::phase::{Abort, Finish, Work};
@@ -29,6 +30,9 @@ use crate::target::{Batch, Target, User};
 /// compare a thousand users.
 const MAX_READS: usize = 8;
 
+/// How often it is looked whether anything is worth telling although no answer comes.
+const TICK: Duration = Duration::from_secs(1);
+
 /// How many rows are looked at in one go for identities to ask for.
 const CHUNK: usize = 500;
 
@@ -42,6 +46,7 @@ pub async fn compare<T: Target>(work: &mut Work<'_, T>) -> Result<Finish, Abort>
         reads: JoinSet::new(),
         progress: Progress::default(),
         said_rounded: false,
+        said_waiting: false,
         empties_at_once: work.run.has_one_unique_kind()?,
         spec,
         work,
@@ -62,6 +67,7 @@ struct Comparing<'c, 'w, T> {
     reads: JoinSet<Read>,
     progress: Progress,
     said_rounded: bool,
+    said_waiting: bool,
     /// Whether rows of unchanged users can be emptied at once, because no other identity can lead to the same user.
     empties_at_once: bool,
 }
@@ -136,6 +142,7 @@ impl<T: Target> Comparing<'_, '_, T> {
             tokio::select! {
                 // Reads leave nothing behind, so that they can be given up at once.
                 _ = self.work.stop.beyond(Urgency::None) => return Ok(Finish::Interrupted),
+                () = tokio::time::sleep(TICK) => self.said_waiting = self.work.tell_waiting(self.said_waiting),
                 Some(read) = self.reads.join_next() => {
                     let (first_row, answers) = read.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
                     self.take(first_row, answers)?;
@@ -302,6 +309,9 @@ impl<T: Target> Comparing<'_, '_, T> {
 
     /// Works out what would become of a user.
     fn judge(&mut self, user: &User, number: i64) -> Result<Verdict, Abort> {
+        if !is_user_id(&user.id) {
+            return Ok(Verdict::of(Outcome::Failed, "unsafe_id", UNSAFE_ID));
+        }
         let patches = self.work.run.patches_of(number)?;
         let fields = patches.iter().flat_map(|patch| patch.fields().map(|(field, _)| field));
         let before = match user.fields(fields) {
@@ -325,6 +335,7 @@ impl<T: Target> Comparing<'_, '_, T> {
 
 const ALREADY_DONE: &str =
     "this user was already handled in this run by way of another identity; give this row to a new run";
+const UNSAFE_ID: &str = "the API calls this user by an id that could change a URL, so nothing is sent to it";
 const DUPLICATE: &str =
     "several rows speak of this user; leave one of them, or let --duplicates fold merge them in order";
 const ROUNDED: &str =

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::event::{Event, Observer, Requests};
 use crate::guard::Limit;
-use crate::limit::Limiter;
+use crate::limit::{Cause, Limiter};
 use crate::retry::{Failure, FailureKind, RetryPolicy};
 use crate::run_file::{RunFile, RunFileError};
 use crate::stop::{Stop, Urgency};
@@ -39,6 +39,20 @@ impl<T> Work<'_, T> {
     /// Says something once.
     pub fn notice(&mut self, text: impl Into<String>) {
         self.observer.observe(&Event::Notice(text.into()));
+    }
+
+    /// Says that nothing is sent for a while, unless that was `said` already; gives whether it is so.
+    pub fn tell_waiting(&mut self, said: bool) -> bool {
+        let Some((wait, cause)) = self.api.limiter.state().closed else { return false };
+        if !said {
+            let reason = match cause {
+                Cause::Read => "the API answered a read with 429",
+                Cause::SeveralUsers => "the API answered writes of several users with 429",
+            };
+            let reason = format!("{reason}, so something else uses this key's limit, too");
+            self.observer.observe(&Event::Waiting { reason, wait });
+        }
+        true
     }
 
     /// Whether nothing new is to be begun.

@@ -2,6 +2,7 @@
 //! alone.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -39,7 +40,7 @@ pub async fn read<T: Target>(api: &Api<T>, batch: Batch) -> Result<Vec<Answer>, 
 
 /// Sends one batch until it is answered or the policy gives up; says when the request that was answered was sent.
 async fn read_patiently<T: Target>(api: &Api<T>, batch: &Batch) -> Result<(Instant, Vec<User>), Failure> {
-    let began = Instant::now();
+    let mut taken = Duration::ZERO;
     let mut attempt = 1;
     loop {
         let permit = api.limiter.acquire_read().await;
@@ -51,18 +52,18 @@ async fn read_patiently<T: Target>(api: &Api<T>, batch: &Batch) -> Result<(Insta
             Ok(users) => return Ok((sent, users)),
             Err(failure) => failure,
         };
+        let round_trip = sent.elapsed();
+        taken += round_trip;
         let throttled = failure.kind == FailureKind::Throttled;
         if throttled {
             api.sent.throttled.fetch_add(1, Relaxed);
-            let round_trip = sent.elapsed();
             api.limiter.throttled(Throttled { user: None, retry_after: failure.retry_after, round_trip });
         }
-        match api.policy.decide(&failure, attempt, began.elapsed(), fastrand::f64()) {
+        match api.policy.decide(&failure, attempt, taken, fastrand::f64()) {
             Decision::GiveUp | Decision::StopTheRun => return Err(failure),
-            // The limiter knows how long a throttled request has to wait.
-            Decision::After(_) if throttled => {}
             Decision::After(delay) => {
-                attempt += 1;
+                attempt += u32::from(!throttled);
+                taken += delay;
                 tokio::time::sleep(delay).await;
             }
         }

@@ -69,15 +69,19 @@ impl RetryPolicy {
     }
 
     /// Decides after a failed attempt. `attempt` counts from 1, `jitter` is a random number in 0..1 (full jitter: the
-    /// delay lies anywhere between nothing and its bound), `elapsed` is the time since the first attempt.
-    pub fn decide(&self, failure: &Failure, attempt: u32, elapsed: Duration, jitter: f64) -> Decision {
+    /// delay lies anywhere between nothing and its bound), `spent` is the time that the attempts and the delays between
+    /// them took; what was waited for a permit is not part of it.
+    pub fn decide(&self, failure: &Failure, attempt: u32, spent: Duration, jitter: f64) -> Decision {
         match failure.kind {
             FailureKind::KeyRefused => Decision::StopTheRun,
-            FailureKind::NotFound | FailureKind::TooLarge | FailureKind::Refused => Decision::GiveUp,
-            FailureKind::Throttled | FailureKind::Locked | FailureKind::NotSent | FailureKind::Ambiguous => {
+            // The limiter knows how long to wait.
+            FailureKind::Throttled if spent <= self.max_elapsed => Decision::After(Duration::ZERO),
+            FailureKind::Throttled | FailureKind::NotFound | FailureKind::TooLarge | FailureKind::Refused => {
+                Decision::GiveUp
+            }
+            FailureKind::Locked | FailureKind::NotSent | FailureKind::Ambiguous => {
                 let delay = self.delay(attempt, jitter).max(failure.retry_after.unwrap_or_default());
-                let counts = failure.kind != FailureKind::Throttled;
-                if (counts && attempt >= self.max_attempts) || elapsed.saturating_add(delay) > self.max_elapsed {
+                if attempt >= self.max_attempts || spent.saturating_add(delay) > self.max_elapsed {
                     return Decision::GiveUp;
                 }
                 Decision::After(delay)

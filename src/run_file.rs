@@ -149,8 +149,9 @@ impl RunFile {
     /// Opens a run file for reading, also while another process writes it.
     pub fn open_to_read(path: &Path) -> Result<Self> {
         check_exists(path)?;
-        // After a kill the last writes may still stand in the `-wal` file; whoever comes first folds them in.
-        if folder::beside(path, "", "-wal").exists()
+        // After a kill the last writes may still stand in the `-wal` file, and a change of the layout that was cut off
+        // in the `-journal` file, which nobody who only reads can take back; whoever comes first settles both.
+        if ["-wal", "-journal"].iter().any(|ending| folder::beside(path, "", ending).exists())
             && let Ok(Some(lock)) = Lock::take(path)
             && let Ok(mut run) = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         {
@@ -199,6 +200,15 @@ impl RunFile {
             return Ok(());
         }
         self.db.execute_batch("COMMIT").map_err(|source| self.sqlite(source))
+    }
+
+    /// Takes back everything since the last [`Self::commit`], for when it was cut off in the middle of a group.
+    pub fn discard(&mut self) -> Result<()> {
+        if !self.db.is_autocommit() {
+            self.db.execute_batch("ROLLBACK").map_err(|source| self.sqlite(source))?;
+        }
+        self.head = head::read(&self.db, &self.path)?;
+        Ok(())
     }
 
     /// Commits, and folds everything into the one file.

@@ -11,9 +11,12 @@ use crate::retry::{Failure, FailureKind};
 use crate::run_file::{Ended, Planned};
 use crate::target::User;
 
-/// How often a user is read again before it is sent however old that reading is: where requests take longer than a
-/// comparison may be old, it would be read for ever.
-const MAX_READINGS: u32 = 2;
+/// How often the age that a comparison may have is doubled at the most, once for each time that a user was read again
+/// and still had to wait too long for its permit. Without that, where permits are rare, it would be read for ever.
+const MAX_DOUBLINGS: u32 = 16;
+
+/// What is doubled at the least.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// One user that is to change.
 #[derive(Debug)]
@@ -26,8 +29,8 @@ pub(super) struct Job {
     pub(super) attempts: u32,
     /// How often it was read again since it was last sent.
     readings: u32,
-    /// When it was first sent by this process.
-    pub(super) first_sent: Option<Instant>,
+    /// How long its attempts, and the delays between them, took in this process.
+    pub(super) spent: Duration,
     /// Whether a request with an unknown end may have done it.
     pub(super) may_have_landed: bool,
     /// Whether the next request repeats one.
@@ -53,7 +56,7 @@ impl Job {
             compared_at,
             attempts: planned.attempts,
             readings: 0,
-            first_sent: None,
+            spent: Duration::ZERO,
             may_have_landed: planned.sent,
             repeated: planned.sent,
             last_failure: None,
@@ -70,8 +73,11 @@ impl Job {
     /// Whether it may be sent without being read again.
     pub(super) fn is_fresh(&self, max_age: Duration) -> bool {
         let settled = !self.may_have_landed && self.last_failure.is_none();
-        let is_young = |at: Instant| at.elapsed() <= max_age || self.readings >= MAX_READINGS;
-        settled && self.compared_at.is_some_and(is_young)
+        let patience = match self.readings.saturating_sub(1).min(MAX_DOUBLINGS) {
+            0 => max_age,
+            doublings => max_age.max(LEAST_PATIENCE).saturating_mul(2_u32.pow(doublings)),
+        };
+        settled && self.compared_at.is_some_and(|at| at.elapsed() <= patience)
     }
 
     /// Takes note that it was read and holds what it did before.
@@ -81,9 +87,9 @@ impl Job {
         self.readings += 1;
     }
 
-    /// Takes note that it is sent now.
-    pub(super) fn sent(&mut self, at: Instant) {
-        self.first_sent.get_or_insert(at);
+    /// Takes note that it was sent, and how long it took to be answered.
+    pub(super) fn sent(&mut self, round_trip: Duration) {
+        self.spent += round_trip;
         self.readings = 0;
     }
 

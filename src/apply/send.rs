@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Done;
 use super::job::Job;
+use super::{Done, Reread};
 use crate::limit::Throttled;
-use crate::phase::Api;
-use crate::read;
+use crate::phase::{Abort, Api};
+use crate::read::{self, Answer};
 use crate::retry::FailureKind;
 use crate::target::{Batch, Target};
 
@@ -33,34 +33,47 @@ pub(super) async fn write<T: Target>(
         return Done::Unsent(Box::new(job));
     }
     let sent = Instant::now();
-    job.sent(sent);
     api.sent.write.fetch_add(1, Relaxed);
     if job.repeated {
         api.sent.retried.fetch_add(1, Relaxed);
     }
     let answer = api.target.write(&job.planned.user_id, &body).await;
     drop(permit);
+    let round_trip = sent.elapsed();
+    job.sent(round_trip);
     if let Err(failure) = &answer
         && failure.kind == FailureKind::Throttled
     {
         api.sent.throttled.fetch_add(1, Relaxed);
         let user = Some(job.planned.user_id.as_str());
-        let round_trip = sent.elapsed();
         api.limiter.throttled(Throttled { user, retry_after: failure.retry_after, round_trip });
     }
     Done::Write(Box::new(job), answer)
 }
 
-/// Reads users again; the batch names them all.
+/// Reads users again; the batch names them all, and nobody else may come back.
 pub(super) async fn read_again<T: Target>(api: Api<T>, batch: Batch, jobs: Vec<Job>) -> Done {
-    let answer = read::read(&api, batch).await;
-    let users = answer.and_then(|answers| {
-        let mut users = Vec::new();
-        for answer in answers {
-            let sent = answer.sent;
-            users.extend(answer.users?.into_iter().map(|user| (sent, user)));
+    let read = match read::read(&api, batch).await {
+        Ok(answers) => reread(answers),
+        Err(failure) => Err(Abort::of_read(&failure)),
+    };
+    Done::Read(jobs, read)
+}
+
+fn reread(answers: Vec<Answer>) -> Result<Reread, Abort> {
+    let mut reread = Reread::default();
+    for Answer { batch, sent, users } in answers {
+        match users {
+            Ok(users) => {
+                for user in users {
+                    if !batch.values().contains(&user.id) {
+                        return Err(Abort::FilterIgnored { user_id: user.id, kind: batch.kind().name() });
+                    }
+                    reread.users.insert(user.id.clone(), (sent, user));
+                }
+            }
+            Err(failure) => reread.refused.extend(batch.values().iter().map(|id| (id.clone(), failure.clone()))),
         }
-        Ok(users)
-    });
-    Done::Read(jobs, users)
+    }
+    Ok(reread)
 }

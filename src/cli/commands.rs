@@ -62,13 +62,18 @@ pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Pro
 pub(super) async fn resume(args: &ResumeArgs, screen: &Screen) -> Result<Exit, Problem> {
     let given = again(&args.again);
     let folder = runs::folder(&args.again.runs);
-    let path = if let Some(run) = &args.run {
-        runs::find(&folder, run)?
-    } else {
-        let connection = resolved(&given, None)?.connect(given.connect).await?;
-        runs::latest(&folder, &connection.instance)?
-    };
-    old_run(&given, &path, screen, Onward::AsItIs).await
+    if let Some(run) = &args.run {
+        return old_run(&given, &runs::find(&folder, run)?, screen, Onward::AsItIs).await;
+    }
+    let jobs = jobs(given.connect, None)?;
+    let resolved = resolved(&given, jobs.as_ref().map(|jobs| (jobs, None)))?;
+    let may_write = refuse_silent_writes(&resolved, &given);
+    let connection = resolved.connect(given.connect).await?;
+    let path = runs::latest(&folder, &connection.instance)?;
+    if RunFile::open_to_read(&path)?.head().goal == Goal::Apply {
+        may_write?;
+    }
+    go_on(&given, &path, screen, Onward::AsItIs, &connection, given.verdict.accept.clone()).await
 }
 
 /// The outcomes that `retry` tries again unless told otherwise: all that did not end well but can.
@@ -156,7 +161,7 @@ async fn new_run(
     let head = new_head(spec, &mapping, &connection, goal, &path);
     let run = RunFile::create(&path, &head)?;
     let accepted = accepted(given, jobs.as_ref(), input_args.job.as_deref())?;
-    let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, mapping.notices()) };
+    let drive = Drive { accepted, goal, ..drive(given, run, &connection, screen, handle, mapping.notices()) };
     drive.run_to_the_end(Some((&mut source, &mapping)), detailed).await
 }
 
@@ -191,12 +196,11 @@ fn new_id() -> String {
 
 fn new_head(spec: Spec, mapping: &Mapping, connection: &Connection, goal: Goal, path: &Path) -> Head {
     let now = jiff::Timestamp::now();
-    let header = mapping.kept_header();
     Head {
         id: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         created: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
-        header: (!header.is_empty()).then(|| header.to_vec()),
+        header: kept_header(mapping),
         fingerprint: fingerprint(&spec),
         spec,
         instance: connection.instance.clone(),
@@ -208,6 +212,11 @@ fn new_head(spec: Spec, mapping: &Mapping, connection: &Connection, goal: Goal, 
         cursor: 0,
         compared: false,
     }
+}
+
+/// The columns of the file of failed rows; `None` for JSON objects.
+fn kept_header(mapping: &Mapping) -> Option<Vec<String>> {
+    Some(mapping.kept_header().to_vec()).filter(|header| !header.is_empty())
 }
 
 /// Size and time of the source, by which a change is noticed when it has to be read again.
@@ -235,16 +244,13 @@ impl Onward<'_> {
         matches!(self, Self::Apply) || head.goal == Goal::Apply
     }
 
-    fn prepare(self, run: &mut RunFile) -> crate::run_file::Result<()> {
-        match self {
-            Self::AsItIs => Ok(()),
-            Self::Apply => run.update_head(|head| head.goal = Goal::Apply),
-            Self::Retry(outcomes) => run.retry(outcomes).map(|_| ()),
-        }
+    /// How far this invocation is to go.
+    fn goal(self, head: &Head) -> Goal {
+        if self.writes(head) { Goal::Apply } else { Goal::Plan }
     }
 }
 
-/// Goes on with a run that exists.
+/// Goes on with a run that exists, on the instance that flags, environment and its job name.
 async fn old_run(given: &Given<'_>, path: &Path, screen: &Screen, onward: Onward<'_>) -> Result<Exit, Problem> {
     let (job, writes) = {
         let seen = RunFile::open_to_read(path)?;
@@ -258,17 +264,36 @@ async fn old_run(given: &Given<'_>, path: &Path, screen: &Screen, onward: Onward
         refuse_silent_writes(&resolved, given)?;
     }
     let connection = resolved.connect(given.connect).await?;
+    let accepted = accepted(given, jobs.as_ref(), job.as_deref())?;
+    go_on(given, path, screen, onward, &connection, accepted).await
+}
+
+/// Goes on with a run of an instance that is reached.
+async fn go_on(
+    given: &Given<'_>,
+    path: &Path,
+    screen: &Screen,
+    onward: Onward<'_>,
+    connection: &Connection,
+    accepted: Vec<Outcome>,
+) -> Result<Exit, Problem> {
     let mut run = RunFile::open(path)?;
     connection.check(run.head())?;
-    onward.prepare(&mut run)?;
-    let mut staged_again = restage(&run)?;
-    let accepted = accepted(given, jobs.as_ref(), job.as_deref())?;
-    let mut notices = Vec::new();
-    if staged_again.is_some() && fingerprint(&run.head().spec) != run.head().fingerprint {
-        notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
+    if let Onward::Retry(outcomes) = onward {
+        run.retry(outcomes)?;
     }
-    let handle = runs::handle(path);
-    let drive = Drive { accepted, ..drive(given, run, &connection, screen, handle, notices) };
+    let mut staged_again = restage(&run)?;
+    let mut notices = Vec::new();
+    if let Some((_, mapping)) = &staged_again {
+        let now = fingerprint(&run.head().spec);
+        if now != run.head().fingerprint {
+            notices.push("the source has changed since the run was made; it is read as it is now".to_owned());
+        }
+        run.update_head(|head| (head.header, head.fingerprint) = (kept_header(mapping), now))?;
+    }
+    let goal = onward.goal(run.head());
+    let drive = drive(given, run, connection, screen, runs::handle(path), notices);
+    let drive = Drive { accepted, goal, ..drive };
     drive.run_to_the_end(staged_again.as_mut().map(|(source, mapping)| (source, &*mapping)), false).await
 }
 
@@ -294,10 +319,12 @@ fn drive<'d>(
 ) -> Drive<'d> {
     let (stopper, stop) = stop::channel();
     if let Some(limit) = given.pace.max_duration {
-        let stopper = stopper.clone();
+        let (stopper, stop) = (stopper.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::time::sleep(limit).await;
-            if stopper.ask("--max-duration is over") == Urgency::Drain {
+            // Whoever was asked to stop already need not hurry more because of the time.
+            if stop.urgency() == Urgency::None {
+                stopper.ask("--max-duration is over");
                 signals::say_below_bars("stopping: --max-duration is over; finishing what is under way");
             }
         });
@@ -318,6 +345,7 @@ fn drive<'d>(
         accepted: Vec::new(),
         handle,
         yes: given.yes,
+        goal: Goal::Plan,
         compared: false,
         notices,
     }

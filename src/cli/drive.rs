@@ -34,6 +34,8 @@ pub(super) struct Drive<'d> {
     pub(super) handle: String,
     /// Whether writing to a live instance was agreed to beforehand.
     pub(super) yes: bool,
+    /// How far this invocation is to go.
+    pub(super) goal: Goal,
     /// Whether users were compared by this invocation.
     pub(super) compared: bool,
     /// What is worth saying once, gathered for the summary.
@@ -67,38 +69,37 @@ impl Drive<'_> {
     ) -> Result<Exit, Problem> {
         let sent = Arc::new(Sent::default());
         let ended = self.phases(rows, &sent).await;
+        if ended.is_err() {
+            self.run.discard()?;
+        }
         let (state, reason) = match &ended {
-            Ok(End::Done) if self.run.head().goal == Goal::Apply => (State::Applied, None),
+            Ok(End::Done) if self.goal == Goal::Apply => (State::Applied, None),
             Ok(End::Done | End::Declined) => (State::Planned, None),
             Ok(End::Interrupted) => (State::Interrupted, self.stop.why().map(str::to_owned)),
             Err(stopped) => stopped.state(),
         };
-        // A disk that is full has said so already; the state is then that of the last commit.
-        let recorded = self.run.update_head(|head| (head.state, head.reason) = (state, reason));
-        let recorded = recorded.and_then(|()| self.run.commit());
-        let summary = self.summary(&sent);
-        let exit = match (&ended, &summary) {
-            (Ok(End::Done), Ok(summary)) => verdict(summary, self.run.head().goal, detailed),
-            (Ok(End::Interrupted | End::Declined), _) => Exit::Interrupted,
-            _ => Exit::Aborted,
-        };
-        match (ended, summary) {
-            (Err(Stopped { problem, .. }), Ok(summary)) => {
-                self.screen.problem_of_run(&problem);
-                self.tell(&summary);
-                self.close()?;
-                return Ok(problem.exit);
+        // What was not agreed to is a plan, which only `apply --run` makes more of.
+        let declined = matches!(ended, Ok(End::Declined));
+        let goal = if declined { Goal::Plan } else { self.run.head().goal };
+        self.run.update_head(|head| (head.state, head.reason, head.goal) = (state, reason, goal))?;
+        self.run.commit()?;
+        let summary = self.summary(&sent)?;
+        let exit = match &ended {
+            Ok(End::Done) => verdict(&summary, self.goal, detailed),
+            Ok(End::Interrupted | End::Declined) => Exit::Interrupted,
+            Err(stopped) => {
+                self.screen.problem_of_run(&stopped.problem);
+                stopped.problem.exit
             }
-            (Err(Stopped { problem, .. }), Err(_)) => return Err(problem),
-            (Ok(_), summary) => self.tell(&summary?),
+        };
+        self.tell(&summary, &ended);
+        if let Err(error) = self.run.close() {
+            // The one JSON object has been printed.
+            let problem = Problem::from(error);
+            self.screen.problem_of_run(&problem);
+            return Ok(problem.exit);
         }
-        recorded?;
-        self.close()?;
         Ok(exit)
-    }
-
-    fn close(self) -> Result<(), Problem> {
-        Ok(self.run.close()?)
     }
 
     async fn phases(&mut self, rows: Option<(&mut Source, &Mapping)>, sent: &Arc<Sent>) -> Result<End, Stopped> {
@@ -116,7 +117,7 @@ impl Drive<'_> {
                 return Ok(End::Interrupted);
             }
         }
-        if self.run.head().goal == Goal::Plan {
+        if self.goal == Goal::Plan {
             return Ok(End::Done);
         }
         let spec = self.run.head().spec.clone();
@@ -130,11 +131,12 @@ impl Drive<'_> {
                 hint: None,
             }));
         }
-        match self.agreed(sent).await? {
+        match self.agreed(sent, planned).await? {
             Answer::Yes => {}
             Answer::No => return Ok(End::Declined),
             Answer::Interrupted => return Ok(End::Interrupted),
         }
+        self.run.update_head(|head| head.goal = Goal::Apply)?;
         let finish = apply::apply(&mut self.work(sent)).await;
         self.take_notices();
         Ok(if finish? == Finish::Done { End::Done } else { End::Interrupted })
@@ -157,23 +159,20 @@ impl Drive<'_> {
     }
 
     /// Shows the plan, and asks before it is written to a live instance.
-    async fn agreed(&mut self, sent: &Arc<Sent>) -> Result<Answer, Stopped> {
-        let summary = self.summary(sent)?;
-        if summary.users.get(Outcome::Planned) == 0 {
-            return Ok(Answer::Yes);
-        }
-        let asks = !self.yes && self.run.head().instance.live;
+    async fn agreed(&mut self, sent: &Arc<Sent>, planned: u64) -> Result<Answer, Stopped> {
+        let asks = planned > 0 && !self.yes && self.run.head().instance.live;
         // A plan that was shown when it was made is shown again only to whoever has to agree to it.
-        if asks || self.compared {
-            self.screen.preview(&summary);
+        if planned > 0 && (asks || (self.compared && !self.screen.is_json())) {
+            self.screen.preview(&self.summary(sent)?);
             // The preview has said them, which is once.
             self.notices.clear();
         }
         if !asks {
             return Ok(Answer::Yes);
         }
-        let changes = crate::report::words::count(summary.users.get(Outcome::Planned), "user");
-        let question = format!("Write to {changes} of {} (live)?", self.run.head().instance.host);
+        let changes = crate::report::words::count(planned, "user");
+        let host = crate::harmless::for_terminal(&self.run.head().instance.host);
+        let question = format!("Write to {changes} of {host} (live)?");
         let screen = self.screen.clone();
         let mut answer = tokio::task::spawn_blocking(move || screen.ask(&question));
         let answer = tokio::select! {
@@ -181,7 +180,9 @@ impl Drive<'_> {
             _ = self.stop.beyond(Urgency::None) => Answer::Interrupted,
         };
         if answer != Answer::Yes {
-            self.observer.observe(&Event::Notice("nothing was written; the plan is kept".to_owned()));
+            let run = &self.handle;
+            let kept = format!("nothing was written; the plan is kept: metapatch apply --run {run}");
+            self.observer.observe(&Event::Notice(kept));
         }
         Ok(answer)
     }
@@ -225,11 +226,13 @@ impl Drive<'_> {
         warnings
     }
 
-    fn tell(&self, summary: &Summary) {
+    fn tell(&self, summary: &Summary, ended: &Result<End, Stopped>) {
         // Standard output may be a closed pipe; the run file holds everything all the same.
-        let _ = match self.run.head().goal {
-            Goal::Plan => self.screen.plan(summary),
-            Goal::Apply => self.screen.ending(summary),
+        let _ = match ended {
+            // The plan has just been shown.
+            Ok(End::Declined) if !self.screen.is_json() => Ok(()),
+            Ok(End::Done) if self.goal == Goal::Plan => self.screen.plan(summary),
+            _ => self.screen.ending(summary),
         };
         let _ = std::io::stdout().flush();
     }

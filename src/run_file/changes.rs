@@ -13,7 +13,8 @@ pub struct Existing {
     pub user: i64,
     /// What has become of it so far.
     pub outcome: Outcome,
-    /// Whether it can no longer be worked out anew: it was tried already, or its rows are no longer kept.
+    /// Whether it can no longer be worked out anew: it was tried already, a request for it may be on its way, or its
+    /// rows are no longer kept.
     pub is_done: bool,
 }
 
@@ -75,7 +76,8 @@ pub struct Ended {
 impl RunFile {
     /// What is known of a user.
     pub fn find_user(&self, user_id: &str) -> Result<Option<Existing>> {
-        let sql = "SELECT user, outcome, attempts > 0 OR outcome IN ('applied', 'drifted') OR EXISTS \
+        let sql = "SELECT user, outcome, sent OR (outcome <> 'planned' AND attempts > 0) \
+                   OR outcome IN ('applied', 'drifted') OR EXISTS \
                    (SELECT 1 FROM rows WHERE rows.user = changes.user AND patch IS NULL) \
                    FROM changes WHERE user_id = ?1";
         let found: Option<(i64, String, bool)> = self

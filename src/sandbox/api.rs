@@ -84,5 +84,8 @@ fn instance(ask: &Ask<'_>) -> Vec<u8> {
     let id = Family::Instance
         .id(ask.config.seed, ask.key.bytes().fold(0, |sum, byte| sum * 31 % (1 << 40) + u64::from(byte)));
     let kind = if test { "development" } else { "production" };
-    format!(r#"{{"object":"instance","id":"{id}","environment_type":"{kind}","allowed_origins":null}}"#).into_bytes()
+    let object = format!(
+        r#"{{"object":"instance","id":"{id}","environment_type":"{kind}","allowed_origins":null,"workspace_id":null}}"#
+    );
+    object.into_bytes()
 }

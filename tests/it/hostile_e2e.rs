@@ -107,9 +107,9 @@ fn check(case: &Case) {
 
 /// The failed rows can be read again as they are, and what could not be read is rejected again.
 fn feed_back(case: &Case, world: &World) {
-    let name = if case.file.contains("ndjson") { "failed.ndjson" } else { "failed.csv" };
-    let name =
-        if Path::new(&case.file).extension().is_some_and(|ending| ending == "tsv") { "failed.tsv" } else { name };
+    let formats = ["ndjson", "tsv", "csv"];
+    let format = formats.into_iter().find(|format| case.file.contains(format)).expect("it names its format");
+    let name = &format!("failed.{format}");
     // What is not UTF-8 is kept byte for byte.
     world.ends(0, ["report", &world.last_run(), "--format", "failed", "-o", name]);
     let failed = std::fs::read(world.dir().join(name)).expect("is there");

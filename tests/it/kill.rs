@@ -93,7 +93,7 @@ fn killed_while_staging_it_is_staged_again() {
     (0..USERS).for_each(|n| rows += &format!("{},new-{n}\n", id(n)));
     world.write("many.csv", &rows);
     let running = world.command(["apply", "many.csv"]).spawn();
-    running.wait_for_run(&world);
+    world.wait_for_run();
     kill(running);
     assert_eq!(world.sandbox.truth().patches, 0);
     let staged = world.rows();
@@ -112,12 +112,31 @@ fn a_source_that_changed_since_it_was_killed_while_staging_is_told() {
     let world = world();
     world.write("many.csv", "user_id,public.role\n".to_owned() + &format!("{},x\n", id(0)).repeat(40_000));
     let running = world.command(["apply", "many.csv"]).spawn();
-    running.wait_for_run(&world);
+    world.wait_for_run();
     kill(running);
     world.write("many.csv", format!("user_id,public.role\n{},other\n", id(0)));
     world.ends(0, ["resume"]).says("the source has changed");
     assert_eq!(world.held(&id(0))["public_metadata"]["role"], "other");
     assert_eq!(world.rows().len(), 1);
+}
+
+#[test]
+fn killed_while_the_run_file_is_opened_or_closed_it_can_still_be_read() {
+    let world = world();
+    world.ends(0, ["plan", "rows.csv"]);
+    let run = world.last_run();
+    let rows = world.rows();
+    // What a kill leaves behind then: pages that were overwritten, and the journal that takes that back.
+    let db = rusqlite::Connection::open(&run).expect("is a database");
+    db.execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE; UPDATE rows SET message = hex(randomblob(4000));")
+        .expect("is written");
+    let copy = run.replace(".run", "-cut.run");
+    for ending in ["", "-journal"] {
+        std::fs::copy(format!("{run}{ending}"), format!("{copy}{ending}")).expect("is copied");
+    }
+    drop(db);
+    assert_eq!(world.rows_of(&copy), rows);
+    world.ends(0, ["resume", &copy]);
 }
 
 #[test]

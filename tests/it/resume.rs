@@ -163,10 +163,26 @@ fn an_interrupted_standard_input_cannot_be_read_again_and_says_so() {
     let rows: String =
         (0..300_000).map(|n| format!("{{\"user_id\":\"user_{n}\",\"public_metadata\":{{\"a\":1}}}}\n")).collect();
     let running = world.command(["plan", "-", "--input-format", "ndjson"]).stdin(rows).spawn();
-    running.wait_for_run(&world);
+    world.wait_for_run();
     running.signal("INT");
     running.wait().ended(130);
     world.ends(2, ["resume"]).says("standard input, which cannot be read twice");
+}
+
+#[test]
+fn a_wait_for_standard_input_can_be_interrupted() {
+    let world = World::new().users(3).start();
+    let row = format!("user_id,public.role\n{},x\n", id(0));
+    let args = ["apply", "-", "--input-format", "csv", "--progress", "json"];
+    let running = world.command(args).stdin(row).stays_open().spawn();
+    running.wait_for("started");
+    running.signal("INT");
+    // The first is not answered while it waits for a row; the second ends it in any case.
+    std::thread::sleep(Duration::from_millis(100));
+    running.signal("INT");
+    running.wait_for("stopping at once");
+    running.wait().ended(130);
+    assert_eq!(world.sandbox.truth().patches, 0);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A world to run the real binary in: a sandbox on a free port, a folder of its own, and an environment without a trace
 //! of the one the tests run in.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant};
 use metapatch::json::{self, Value};
 use metapatch::sandbox::{self, Config, Quota, Sandbox, Truth, user_id};
 use tempfile::TempDir;
+
+pub(crate) use self::report::{Row, count, outcomes};
 
 /// The key that every command is given unless told otherwise.
 pub(crate) const KEY: &str = "sk_test_worldsecretworldsecret";
@@ -111,7 +115,7 @@ impl World {
         if PACED.contains(&verb) && !args.iter().any(|arg| arg == "--rate") {
             command.args(["--rate", "100000/1s", "--user-rate", "100000/1s"]);
         }
-        Run { command, args, stdin: Vec::new() }
+        Run { command, args, stdin: Vec::new(), stays_open: false }
     }
 
     /// Runs a command to its end.
@@ -159,6 +163,17 @@ impl World {
         let began = Instant::now();
         while !seen(&self.sandbox.truth()) {
             assert!(began.elapsed() < PATIENCE, "never saw {what}: {:?}", self.sandbox.truth());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the rows of a new run are being put down.
+    pub(crate) fn wait_for_run(&self) {
+        let began = Instant::now();
+        let being_written =
+            |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
+        while !self.run_files().iter().any(being_written) {
+            assert!(began.elapsed() < PATIENCE, "no rows are put down");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -211,11 +226,18 @@ pub(crate) struct Run {
     command: Command,
     args: Vec<String>,
     stdin: Vec<u8>,
+    stays_open: bool,
 }
 
 impl Run {
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// Leaves standard input open, so that whoever reads on waits.
+    pub(crate) fn stays_open(mut self) -> Self {
+        self.stays_open = true;
         self
     }
 
@@ -239,7 +261,13 @@ impl Run {
         let mut stdin = child.stdin.take().expect("is piped");
         let bytes = std::mem::take(&mut self.stdin);
         // A command that reads nothing closes it, which is fine.
-        thread::spawn(move || stdin.write_all(&bytes));
+        let (hold, released) = mpsc::channel::<()>();
+        let hold = self.stays_open.then_some(hold);
+        thread::spawn(move || {
+            let _ = stdin.write_all(&bytes);
+            // Ends with the command, or at once where nobody holds it open.
+            let _ = released.recv();
+        });
         let (sender, ended) = mpsc::channel();
         let mut out = child.stdout.take().expect("is piped");
         let mut err = child.stderr.take().expect("is piped");
@@ -257,7 +285,7 @@ impl Run {
             reading.join().expect("reads");
             let _ = sender.send(bytes);
         });
-        Running { child, args: self.args, ended, said }
+        Running { child, args: self.args, ended, said, _stdin: hold }
     }
 }
 
@@ -268,6 +296,8 @@ pub(crate) struct Running {
     ended: mpsc::Receiver<Vec<u8>>,
     /// What standard error holds so far.
     said: Said,
+    /// Standard input is open as long as this is there.
+    _stdin: Option<mpsc::Sender<()>>,
 }
 
 type Said = Arc<Mutex<Vec<u8>>>;
@@ -278,18 +308,6 @@ impl Running {
         let began = Instant::now();
         while !holds(&self.said.lock().expect("is whole"), what) {
             assert!(began.elapsed() < PATIENCE, "never said {what:?}");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Waits until the rows of a new run are being put down.
-    #[expect(clippy::unused_self, reason = "it is the command that is waited for")]
-    pub(crate) fn wait_for_run(&self, world: &World) {
-        let began = Instant::now();
-        let being_written =
-            |path: &PathBuf| path.with_extension("run-wal").metadata().is_ok_and(|wal| wal.len() > 500_000);
-        while !world.run_files().iter().any(being_written) {
-            assert!(began.elapsed() < PATIENCE, "no rows are put down");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -358,58 +376,4 @@ impl Output {
         assert!(self.stderr.contains(what), "does not say {what:?}: {self:#?}");
         self
     }
-}
-
-/// One line of the report.
-#[expect(clippy::struct_field_names, reason = "the fields are called as the columns are")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) row: u64,
-    pub(crate) line: u64,
-    pub(crate) user_id: String,
-    pub(crate) matched: String,
-    pub(crate) outcome: String,
-    pub(crate) code: String,
-    pub(crate) message: String,
-    pub(crate) attempts: u64,
-    pub(crate) changed: String,
-}
-
-impl Row {
-    /// Reads a report, whose header is exactly the contract and whose rows are counted from 1 without a gap.
-    pub(crate) fn all(report: &str) -> Vec<Self> {
-        let (header, _) = report.split_once('\n').expect("there is a header");
-        assert_eq!(header, "row,line,user_id,match,outcome,code,message,attempts,changed,trace_id");
-        let mut reader = csv::Reader::from_reader(report.as_bytes());
-        let rows: Vec<Self> = reader.records().map(|record| Self::of(&record.expect("is a record"))).collect();
-        let numbers: Vec<u64> = rows.iter().map(|row| row.row).collect();
-        assert_eq!(numbers, (1..=rows.len() as u64).collect::<Vec<_>>(), "a row is missing or told twice");
-        rows
-    }
-
-    fn of(record: &csv::StringRecord) -> Self {
-        let number = |n: usize| record[n].parse().expect("is a number");
-        let text = |n: usize| record[n].to_owned();
-        Self {
-            row: number(0),
-            line: number(1),
-            user_id: text(2),
-            matched: text(3),
-            outcome: text(4),
-            code: text(5),
-            message: text(6),
-            attempts: number(7),
-            changed: text(8),
-        }
-    }
-}
-
-/// The outcomes of rows, in order.
-pub(crate) fn outcomes(rows: &[Row]) -> Vec<&str> {
-    rows.iter().map(|row| row.outcome.as_str()).collect()
-}
-
-/// How many rows ended so.
-pub(crate) fn count(rows: &[Row], outcome: &str) -> usize {
-    rows.iter().filter(|row| row.outcome == outcome).count()
 }

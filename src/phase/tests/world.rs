@@ -248,5 +248,6 @@ fn change(account: &mut Account, body: &Body) {
 fn failure(kind: FailureKind) -> Failure {
     let retry_after = (kind == FailureKind::Throttled).then_some(Duration::from_secs(1));
     let code = format!("{kind:?}").to_lowercase();
-    Failure { kind, status: None, code, message: "as scripted".to_owned(), trace_id: None, retry_after }
+    let status = (kind == FailureKind::Refused).then_some(422);
+    Failure { kind, status, code, message: "as scripted".to_owned(), trace_id: None, retry_after }
 }
