@@ -135,7 +135,7 @@ mod tests {
     const DECIMAL: &str = "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?";
 
     proptest! {
-        #![proptest_config(crate::json::arbitrary::config(1000))]
+        #![proptest_config(crate::json::arbitrary::config(500))]
 
         #[test]
         fn two_decimals_are_the_same_when_their_digits_written_out_are(a in DECIMAL, b in DECIMAL) {

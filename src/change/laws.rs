@@ -110,7 +110,7 @@ fn with_foreign(now: &Metadata, change: &Change, path: &Path, value: &Value) -> 
 }
 
 proptest! {
-    #![proptest_config(config(1000))]
+    #![proptest_config(config(600))]
 
     #[test]
     fn after_is_what_the_patches_make_one_after_the_other((before, patches) in case(), mode in mode()) {
