@@ -150,7 +150,8 @@ impl RunFile {
     pub fn open_to_read(path: &Path) -> Result<Self> {
         check_exists(path)?;
         // After a kill the last writes may still stand in the `-wal` file; whoever comes first folds them in.
-        if folder::beside(path, "", "-wal").exists()
+        // One killed while the kind of journal was changed leaves a `-journal` file, and what stands there is undone.
+        if ["-wal", "-journal"].iter().any(|ending| folder::beside(path, "", ending).exists())
             && let Ok(Some(lock)) = Lock::take(path)
             && let Ok(mut run) = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         {
