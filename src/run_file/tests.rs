@@ -502,3 +502,23 @@ fn an_api_that_invents_codes_gets_a_bounded_list_and_every_user_is_counted() {
         assert!(steps.iter().all(is_sought), "{sql}: {steps:?}");
     }
 }
+
+#[test]
+fn a_run_killed_with_a_rollback_journal_open_can_be_read() {
+    let (_folder, path) = place();
+    compared(&path).close().expect("can be written");
+    let (_other, copy) = place();
+    let db = Connection::open(&path).expect("opens");
+    db.execute_batch(
+        "PRAGMA cache_size = 2; BEGIN; CREATE TABLE bulk (x);
+         INSERT INTO bulk SELECT randomblob(5000) FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9));
+         UPDATE rows SET value = 'torn'; DELETE FROM bulk;",
+    )
+    .expect("is begun");
+    for ending in ["", "-journal"] {
+        fs::copy(folder::beside(&path, "", ending), folder::beside(&copy, "", ending)).expect("is there");
+    }
+    let run = RunFile::open_to_read(&copy).expect("is rolled back");
+    assert!(outcomes(&run).iter().all(|(_, matched)| !matched.contains("torn")));
+    assert_eq!(outcomes(&run).len(), 4);
+}
