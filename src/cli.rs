@@ -137,10 +137,10 @@ impl Command {
             verbose: false,
         };
         match self {
-            Self::Plan(args) => &args.look,
-            Self::Apply(args) => &args.look,
-            Self::Resume(args) => &args.again.look,
-            Self::Retry(args) => &args.again.look,
+            Self::Plan(args) => &args.drive.look,
+            Self::Apply(args) => &args.drive.look,
+            Self::Resume(args) => &args.again.drive.look,
+            Self::Retry(args) => &args.again.drive.look,
             Self::Report(args) => &args.look,
             Self::Runs(args) => &args.look,
             Self::Check(args) => &args.look,

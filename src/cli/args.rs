@@ -67,13 +67,7 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-    #[command(flatten)]
-    pub(crate) pace: PaceArgs,
-    #[command(flatten)]
-    pub(crate) verdict: VerdictArgs,
-    #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) drive: DriveArgs,
 }
 
 #[derive(Debug, Args)]
@@ -89,13 +83,7 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-    #[command(flatten)]
-    pub(crate) pace: PaceArgs,
-    #[command(flatten)]
-    pub(crate) verdict: VerdictArgs,
-    #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) drive: DriveArgs,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +105,19 @@ pub(crate) struct RetryArgs {
     pub(crate) again: AgainArgs,
 }
 
+/// What goes with every verb that takes a run through its phases.
+#[derive(Debug, Args)]
+pub(crate) struct DriveArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) verdict: VerdictArgs,
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+}
+
 /// What goes with every verb that goes on with a run.
 #[derive(Debug, Args)]
 pub(crate) struct AgainArgs {
@@ -126,13 +127,7 @@ pub(crate) struct AgainArgs {
     #[command(flatten)]
     pub(crate) runs: RunsDirArgs,
     #[command(flatten)]
-    pub(crate) connect: ConnectArgs,
-    #[command(flatten)]
-    pub(crate) pace: PaceArgs,
-    #[command(flatten)]
-    pub(crate) verdict: VerdictArgs,
-    #[command(flatten)]
-    pub(crate) look: LookArgs,
+    pub(crate) drive: DriveArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::{AgainArgs, ApplyArgs, ConnectArgs, InputArgs, PaceArgs, PlaceArgs, PlanArgs, ResumeArgs, RetryArgs};
-use super::args::{LookArgs, VerdictArgs};
+use super::args::{AgainArgs, ApplyArgs, ConnectArgs, DriveArgs, InputArgs, PaceArgs, PlaceArgs, PlanArgs, ResumeArgs};
+use super::args::{LookArgs, RetryArgs, VerdictArgs};
 use super::connect::{Connection, Resolved};
 use super::drive::Drive;
 use super::problem::{Exit, Problem};
@@ -31,27 +31,20 @@ struct Given<'g> {
     began: Instant,
 }
 
+impl<'g> Given<'g> {
+    fn now(drive: &'g DriveArgs, yes: bool) -> Self {
+        let DriveArgs { connect, pace, verdict, look } = drive;
+        Self { connect, pace, verdict, look, yes, began: Instant::now() }
+    }
+}
+
 pub(super) async fn plan(args: &PlanArgs, screen: &Screen) -> Result<Exit, Problem> {
-    let given = Given {
-        connect: &args.connect,
-        pace: &args.pace,
-        verdict: &args.verdict,
-        look: &args.look,
-        yes: false,
-        began: Instant::now(),
-    };
+    let given = Given::now(&args.drive, false);
     new_run(&given, &args.input, &args.place, Goal::Plan, args.detailed_exitcode, screen).await
 }
 
 pub(super) async fn apply(args: &ApplyArgs, screen: &Screen) -> Result<Exit, Problem> {
-    let given = Given {
-        connect: &args.connect,
-        pace: &args.pace,
-        verdict: &args.verdict,
-        look: &args.look,
-        yes: args.yes,
-        began: Instant::now(),
-    };
+    let given = Given::now(&args.drive, args.yes);
     let Some(run) = &args.run else {
         return new_run(&given, &args.input, &args.place, Goal::Apply, false, screen).await;
     };
@@ -91,14 +84,7 @@ pub(super) async fn retry(args: &RetryArgs, screen: &Screen) -> Result<Exit, Pro
 }
 
 fn again(args: &AgainArgs) -> Given<'_> {
-    Given {
-        connect: &args.connect,
-        pace: &args.pace,
-        verdict: &args.verdict,
-        look: &args.look,
-        yes: args.yes,
-        began: Instant::now(),
-    }
+    Given::now(&args.drive, args.yes)
 }
 
 /// The configuration, where a flag asks for one.

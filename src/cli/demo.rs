@@ -133,7 +133,7 @@ struct Typed<'t> {
 impl Typed<'_> {
     async fn plan(&self, rows: &Path, screen: &Screen) -> Result<(), Problem> {
         let Command::Plan(mut args) = self.parse(&["plan", &text(rows)], true)? else { return Ok(()) };
-        args.look = self.args.look.clone();
+        args.drive.look = self.args.look.clone();
         // In JSON the demo prints one object: that of the apply.
         let screen = if screen.is_json() { Screen::silent() } else { screen.clone() };
         commands::plan(&args, &screen).await.map(|_| ())
@@ -142,7 +142,7 @@ impl Typed<'_> {
     async fn apply(&self, run: &Path, screen: &Screen) -> Result<(), Problem> {
         let typed = ["apply", "--run", &text(run), "--max-in-flight", "12", "--yes"];
         let Command::Apply(mut args) = self.parse(&typed, true)? else { return Ok(()) };
-        args.look = self.args.look.clone();
+        args.drive.look = self.args.look.clone();
         commands::apply(&args, screen).await.map(|_| ())
     }
 
